@@ -39,13 +39,15 @@ if (event.type.startsWith("org.repmon.alert.")) act(event.data);
   `/repmon/DEPLOYMENT/KIND`, where DEPLOYMENT is the id that the store made once, after the name that the setting
   `deployment.name` gives it and a dot: `/repmon/mail-eu.5f0c9a417b22d85e/monitor`. `repmon status` shows it. A hook
   of one deployment should refuse events of others. Whoever restores a copy of a store next to the original gives it
-  another name. After a change of the name, events under the old one are foreign to a hook.
+  another name. After a change of the name, events under the old one are its own as before.
 - **`dataschema`** is a URI: before `#` the `$id` of a file in `schemas/json`, after it the place in the file.
 - **`time`** is when it was judged or decided; the order of a customer's events is that of its partition.
 - **At least once.** Each event is stored as to be sent before what it tells of is in force, then sent, then stored as
   sent. What ends in between leaves it to the next try, under the same id. The beginning of a hold, and the beginning
-  and end of an incident that was found, are sent before they are stored: they may be told although they did not come
-  to be.
+  and end of an incident that was found, are sent before hold and incident are stored: they may be told although they
+  did not come to be.
+- **Ask again.** Whoever may write to a topic can write an event. `repmon notify` and `repmon suspend-hook` take what
+  they read for a hint and ask the store; a hook of your own asks `repmon.client` ([api.md](api.md#in-python)).
 
 """
 

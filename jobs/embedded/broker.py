@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -105,6 +106,9 @@ class EmbeddedBroker:
                         inside,
                         "--advertised-listener-url",
                         f"tcp://127.0.0.1:{self.gate.port}",
+                        # Another at each start, as the topics are: who deletes one keeps the cluster.
+                        "--cluster-id",
+                        f"repmon-{secrets.token_hex(8)}",
                         "--storage-engine",
                         "memory://repmon/",
                     ],

@@ -43,7 +43,10 @@ POSITIONS = """
 SELECT partition, argMax(next_offset, updated) FROM hook_positions
 WHERE mode = {mode:String} AND topic_id = {topic:String} GROUP BY partition
 """
-TOPICS = "SELECT count() FROM hook_positions WHERE mode = {mode:String} AND topic_id != {topic:String}"
+TOPICS = """
+SELECT count() FROM hook_positions
+WHERE mode = {mode:String} AND topic_id != {topic:String} AND startsWith(topic_id, {broker:String})
+"""
 ONCE = {"insert_deduplicate": 1}
 EPOCH_BITS = 32
 
@@ -209,13 +212,14 @@ class MeasureOutbox:
         asked = {"mode": self._mode, "topic": topic_id}
         return {int(number): int(offset) for number, offset in self._store.rows(POSITIONS, asked)}
 
-    def read_others(self, topic_id: str) -> bool:
-        """Whether another topic was read under the same name before.
+    def read_others(self, topic_id: str, broker: str = "") -> bool:
+        """Whether another topic was read under the same name before; of a broker, where topics are called by it.
 
         Raises:
             StoreError: the store failed.
         """
-        return bool(self._store.rows(TOPICS, {"mode": self._mode, "topic": topic_id})[0][0])
+        asked = {"mode": self._mode, "topic": topic_id, "broker": broker}
+        return bool(self._store.rows(TOPICS, asked)[0][0])
 
     def put_positions(self, topic_id: str, offsets: dict[int, int], now_ms: int) -> None:
         """Store how far was read.

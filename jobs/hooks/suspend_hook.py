@@ -25,9 +25,9 @@ from schemas.events import read_event
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS
 from schemas.wording import on_one_line, rfc3339
-from streams.intake.topic_identity import TopicIdentity
-from streams.io.broker import BrokerError, admin, begins, consumer, ends
+from streams.io.broker import BrokerError, admin, begins, cluster_id, consumer, ends
 from streams.io.store import StoreError
+from streams.io.topic_identity import TopicIdentity
 
 #: How often it is looked whether there are new alerts, and whether the topic is still the same one; and how long the
 #: first of them may take to come.
@@ -61,6 +61,8 @@ class HookProcess:
         self._due: dict[str, float] = {}
         self._failing = False
         self._gone = False
+        #: An embedded broker by its cluster, since it has other topics at each start; empty of one that keeps them.
+        self._broker = ""
 
     def run(self) -> None:
         """Wait for one's turn, then read and act.
@@ -99,6 +101,7 @@ class HookProcess:
         self._admin = admin(self._kafka)
         self._identity = TopicIdentity(self._admin, [REPUTATION_ALERTS])
         self._identity.read(self._stop.is_set)
+        self._broker = self._read_broker()
         self._engine = Engine(self._context)
         self._due = {}
         self._insist(self._find_place)
@@ -117,7 +120,8 @@ class HookProcess:
             identity.read_again([REPUTATION_ALERTS], self._stop.is_set)
         if identity.former.pop(REPUTATION_ALERTS, None):
             self._offsets, self._stored = {}, {}
-            self._remade()
+            before, self._broker = self._broker, self._read_broker()
+            self._remade(by_start=self._broker != before)
         if identity.gone:
             if not self._gone:
                 self._say("topic", f"{REPUTATION_ALERTS} was deleted: waiting until it is made again")
@@ -182,7 +186,7 @@ class HookProcess:
         self._offsets = {} if self._from_beginning else outbox.positions(topic_id)
         self._stored = dict(self._offsets)
         if not self._offsets and not self._from_beginning and outbox.read_others(topic_id):
-            self._remade()
+            self._remade(by_start=bool(self._broker) and not outbox.read_others(topic_id, self._broker))
         self._from_beginning = False
 
     @property
@@ -196,10 +200,13 @@ class HookProcess:
 
     @property
     def _topic_id(self) -> str:
-        return self._known.ids[REPUTATION_ALERTS]
+        return f"{self._broker}{self._known.ids[REPUTATION_ALERTS]}"
 
-    def _remade(self) -> None:
-        if self._kafka.static_assignment:
+    def _read_broker(self) -> str:
+        return f"{cluster_id(self._admin)}/" if self._kafka.static_assignment else ""
+
+    def _remade(self, *, by_start: bool) -> None:
+        if by_start:
             self._say("topic", f"{REPUTATION_ALERTS} {ANOTHER_ONE}")
             return
         text = f"{REPUTATION_ALERTS} was deleted and made again: reading the new one from its beginning"

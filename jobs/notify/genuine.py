@@ -1,41 +1,56 @@
-"""Alerts as they come from the topic, held against the store: nobody is told of one that was not sent."""
+"""Events as they come from the topics, held against the store: nobody is told of one that was not sent."""
 
 import logging
 from collections.abc import Sequence
 
 import msgspec
 
-from jobs.notify.events import Event
+from jobs.notify.events import Event, read_event
 from jobs.notify.metrics import NotifyMetrics
 from schemas.alert import AlertEvent
 from schemas.times import HOUR_MS, utc_time
 from schemas.wording import on_one_line
 from streams.alerts.forged import LONGEST_NAME, fault_against_stored, fault_of_names
 from streams.alerts.known import stored_alerts
+from streams.io.outgoing import known_outgoing
 from streams.io.store import Store
 
 log = logging.getLogger("repmon.notify")
 
-WHO, REFUSED = "notify", "notify alert refused"
+WHO, REFUSED = "notify", "notify event refused"
 LONGEST_FAULT = 1_000
 _decode = msgspec.json.Decoder(AlertEvent).decode
 
 
 class Genuine:
-    """Refuses alerts that the store does not know so. Operators are told of the first in an hour: in the log, and as a
-    row of `audit`; all are counted."""
+    """Refuses events that the store does not know. Operators are told of the first in an hour: in the log, and as a row
+    of `audit`; all are counted."""
 
     def __init__(self, store: Store, metrics: NotifyMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self._told_ms = 0
 
-    def refused(self, events: Sequence[Event], now_ms: int) -> set[str]:
-        """The texts of those alerts that are not as they were sent; asked of the store for all at once.
+    def known(self, events: Sequence[Event], now_ms: int) -> dict[str, Event]:
+        """By the texts of those that were sent, what is to be told; the store is asked for all at once. An alert must
+        be as it was sent. Of other events several monitors may send one each under the same id, as each found it: what
+        the store has is told, whatever else the message says.
 
         Raises:
             StoreError: the store failed; ask again.
         """
+        found = dict[str, Event]()
+        faults = self._alerts([each for each in events if each.alert is not None])
+        faults |= self._others([each for each in events if each.alert is None], found, now_ms)
+        found |= {each.text: each for each in events if not faults[each.text] and each.text not in found}
+        refused = [each for each in events if faults[each.text]]
+        if refused:
+            self._tell(refused[0], on_one_line(faults[refused[0].text])[:LONGEST_FAULT], now_ms)
+        self._metrics.refused += len(refused)
+        return found
+
+    def _alerts(self, events: Sequence[Event]) -> dict[str, str]:
+        """What is wrong with each alert, by its text; empty where nothing is."""
         faults: dict[str, str] = {}
         alerts: dict[str, AlertEvent] = {}
         for event in events:
@@ -48,18 +63,31 @@ class Genuine:
         known = stored_alerts(self._store, asked) if asked else {}
         for text, alert in alerts.items():
             faults[text] = faults[text] or fault_against_stored(alert, known.get((alert.data.customer, alert.id)))
-        found = [each for each in events if faults[each.text]]
-        if found:
-            self._tell(found[0], on_one_line(faults[found[0].text])[:LONGEST_FAULT], now_ms)
-        self._metrics.refused += len(found)
-        return {each.text for each in found}
+        return faults
+
+    def _others(self, events: Sequence[Event], found: dict[str, Event], now_ms: int) -> dict[str, str]:
+        """The same of other events; puts what is to be told into `found`."""
+        ids = sorted({each.id for each in events if len(each.id) <= LONGEST_NAME})
+        known = known_outgoing(self._store, ids, now_ms) if ids else {}
+        faults = dict[str, str]()
+        for event in events:
+            stored = known.get(event.id)
+            if stored is None:
+                faults[event.text] = f"unknown: no {event.kind} {event.id} is to be sent here"
+                continue
+            told = read_event(msgspec.json.encode(msgspec.json.decode(stored) | {"source": event.source}))
+            same = (told.kind, told.subject, told.customer) == (event.kind, event.subject, event.customer)
+            faults[event.text] = "" if same else f"forged: {event.id} is {told.kind} of {told.subject or '-'}"
+            if same:
+                found[event.text] = told
+        return faults
 
     def _tell(self, event: Event, fault: str, now_ms: int) -> None:
         hour_ms = now_ms // HOUR_MS * HOUR_MS
         if self._told_ms == hour_ms:
             return
         log.critical(
-            "an alert is told to nobody, since it is not as it was sent: %s; others of this hour are only counted",
+            "an event is told to nobody, since it was not sent like that: %s; others of this hour are only counted",
             fault,
         )
         columns = {

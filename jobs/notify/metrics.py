@@ -12,7 +12,7 @@ class NotifyMetrics:
     events: int = counter("Events that were read.")
     unreadable: int = counter("Messages that are no event, and were skipped.")
     foreign: int = counter("Events of other deployments, which are told to nobody.")
-    refused: int = counter("Alerts that are not as the store knows them, which are told to nobody.")
+    refused: int = counter("Events that are not as the store knows them, which are told to nobody.")
     taken: int = counter("Notifications that were stored to be sent: one for each event and route that takes it.")
     sent: int = counter("Notifications that a target took.")
     failed: int = counter("Notifications that became dead letters.")

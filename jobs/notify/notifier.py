@@ -109,7 +109,7 @@ class Notifier:
         names = list(self._routes)
         self._since = self._patiently(lambda: self._outbox.routes_since(names, self._clock()))
         self._place = self._patiently(self._outbox.last_place)
-        source = EventSource(self._settings.kafka, self._given, self._taken)
+        source = EventSource(self._settings.kafka, self._given, self._taken, stop.is_set)
         try:
             if self._settings.kafka.static_assignment:
                 self._catch_up()
@@ -206,24 +206,27 @@ class Notifier:
             self.metrics.events += not again
             if not self._is_ours(event):
                 continue
-            taken += (
-                (route, event, each.reader)
-                for route in self._routes.values()
-                if event.time_ms >= self._since[route.name] - SLACK_MS and takes(route, event, self._plan(event))
-            )
+            taken += ((route, event, each.reader) for route in self._routes.values() if self._wants(route, event))
         # What comes from the store is not asked of it.
-        alerts = {} if again else {event.text: event for _, event, _ in taken if event.alert is not None}
-        refused = self._patiently(lambda: self._genuine.refused([*alerts.values()], self._clock())) if alerts else ()
+        known = {event.text: event for _, event, _ in taken}
+        if known and not again:
+            asked = [*known.values()]
+            known = self._patiently(lambda: self._genuine.known(asked, self._clock()))
         wanted: dict[str, tuple[Route, Event, str]] = {}
-        for route, event, source in taken:
-            if event.text not in refused:
-                wanted.setdefault(notification_id(route.name, event), (route, event, source))
+        for route, read, source in taken:
+            told = known.get(read.text)
+            if told is not None and self._wants(route, told):
+                wanted.setdefault(notification_id(route.name, told), (route, told, source))
         if not wanted:
             return
-        known = self._patiently(lambda: self._outbox.known((each[0].name for each in wanted.values()), wanted))
-        new = [self._notification(id_, *found) for id_, found in wanted.items() if id_ not in known]
+        before = self._patiently(lambda: self._outbox.known((each[0].name for each in wanted.values()), wanted))
+        new = [self._notification(id_, *found) for id_, found in wanted.items() if id_ not in before]
         self._patiently(lambda: self._outbox.save(new, self._clock()))
         self.metrics.taken += len(new)
+
+    def _wants(self, route: Route, event: Event) -> bool:
+        """Whether it happened since the route is there, and the route takes it."""
+        return event.time_ms >= self._since[route.name] - SLACK_MS and takes(route, event, self._plan(event))
 
     def _is_ours(self, event: Event) -> bool:
         """Whether it is of this deployment, as far as it says of which."""

@@ -10,7 +10,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.kafka_options import is_incremental
 from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
-from streams.io.broker import REACH_S, BrokerError, admin, consumer, topic_states
+from streams.io.broker import REACH_S, BrokerError, admin, consumer
+from streams.io.topic_identity import TopicIdentity
 
 log = logging.getLogger("repmon.notify")
 
@@ -58,19 +59,25 @@ class EventSource:
         BrokerError: the broker cannot be reached, or there is no such topic.
     """
 
-    def __init__(self, kafka: Kafka, given: Callable[[list[str]], None], taken: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        given: Callable[[list[str]], None],
+        taken: Callable[[list[str]], None],
+        stopped: Callable[[], bool],
+    ) -> None:
         self._kafka = kafka
         self._given = given
         self._taken = taken
         self._incremental = is_incremental(kafka.options) and not kafka.static_assignment
-        self._admin = admin(kafka)
+        self._topics = TopicIdentity(admin(kafka), TOPICS)
+        self._stopped = stopped
         self._looked = time.monotonic()
         #: Where the next message of each partition begins, and what of it is committed.
         self._next: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
         self._at_end: set[tuple[str, int]] = set()
         self._assigned: set[tuple[str, int]] = set()
-        self._ids: dict[str, str] = {}
         self._failure: Exception | None = None
         self._client = self._open()
 
@@ -106,7 +113,7 @@ class EventSource:
         new = {place: at for place, at in self._next.items() if self._committed.get(place) != at}
         if not new:
             return
-        offsets = [TopicPartition(*place, at, metadata=self._ids.get(place[0], "")) for place, at in new.items()]
+        offsets = [TopicPartition(*place, at, metadata=self._topics.ids.get(place[0], "")) for place, at in new.items()]
         try:
             if wait:
                 self._client.commit(offsets=offsets, asynchronous=False)
@@ -124,19 +131,15 @@ class EventSource:
         self._client.close()
 
     def _open(self) -> Consumer:
-        states = topic_states(self._admin, TOPICS)
-        if missing := [name for name in TOPICS if name not in states]:
-            raise BrokerError(
-                f"Kafka at {self._kafka.bootstrap}: there is no topic {', '.join(missing)}; "
-                "`repmon topics create` makes it"
-            )
-        self._ids = {name: each.id for name, each in states.items()}
+        self._topics.read(self._stopped)
+        self._topics.former.clear()
         self._next.clear()
         self._committed.clear()
         client = consumer(self._kafka, GROUP, **{"allow.auto.create.topics": False, "enable.partition.eof": True})
         try:
             if self._kafka.static_assignment:
-                places = [TopicPartition(name, n) for name, each in states.items() for n in range(each.partitions)]
+                numbers = self._topics.partitions.items()
+                places = [TopicPartition(name, each) for name, number in numbers for each in range(number)]
                 self._assign(client, places)
             else:
                 guarded = [self._guarded(each) for each in (self._assign, self._revoke)]
@@ -162,9 +165,9 @@ class EventSource:
     def _assign(self, client: Consumer, places: list[TopicPartition]) -> None:
         committed = _committed(client, places) if places else []
         for each in committed:
-            other = each.metadata not in (None, "", self._ids.get(each.topic))
+            other = each.metadata not in (None, "", self._topics.ids.get(each.topic))
             if each.offset < 0 or other:
-                if other and not self._kafka.static_assignment:  # an embedded broker has other ones at each start
+                if other:
                     log.warning("topic %s was made again; it is read from its beginning", each.topic)
                 each.offset = OFFSET_BEGINNING
         if self._incremental:
@@ -187,14 +190,7 @@ class EventSource:
     def _look(self) -> None:
         """Where a topic is another one now, begin again."""
         self._looked = time.monotonic()
-        try:
-            states = topic_states(self._admin, TOPICS)
-        except BrokerError as error:
-            log.info("%s", error)
-            return
-        if any(name in states and states[name].id != known for name, known in self._ids.items()):
-            if len(states) < len(TOPICS):
-                return  # it is being made
+        if self._topics.changed():
             log.warning("a topic of events was deleted and made again; it is read from its beginning")
             self._client.close()
             self._client = self._open()

@@ -30,8 +30,9 @@ from streams.incidents.hour_cells import (
     by_hour,
     failing_together,
 )
-from streams.incidents.parts import ByHour, KnownParts, in_order
+from streams.incidents.parts import ByHour, KnownParts
 from streams.io.store import Store
+from streams.io.table_parts import in_order
 
 #: Hours that are kept, the one that runs included; fewer where there are more cells: each takes 32 bytes. Of other
 #: hours the store is asked each time.

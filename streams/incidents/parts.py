@@ -1,62 +1,22 @@
-"""The parts of a table of ClickHouse that are known, by their names, and what each has. Pure.
+"""The parts of a table of ClickHouse that are known, by their names, and the cells of each. Pure."""
 
-A name says which blocks a part is made of: `<partition>_<first>_<last>_<level>`, and behind that the last mutation, if
-there was one. A block is what one INSERT brought; all active parts together have each block once.
-"""
-
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from streams.incidents.hour_cells import HourCells, added_up
+from streams.io.table_parts import TablePart, all_in, part_of
 
 #: The cells of a part are kept by themselves, so that they can be taken away again, where they are no more than this.
 #: Larger parts are merged seldom, and seldom with one that is not known: then everything is read anew.
 SMALL = 100_000
 
-_NAME = re.compile(r"(?P<partition>.+?)_(?P<first>\d+)_(?P<last>\d+)_\d+(?:_(?P<mutation>\d+))?")
-
 #: The cells of a part by hour (epoch s).
 ByHour = dict[int, HourCells]
 
 
-class Part(NamedTuple):
-    """The blocks of a part, and the last mutation that it has."""
-
-    partition: str
-    first: int
-    last: int
-    mutation: int = 0
-
-    def has(self, other: "Part") -> bool:
-        """Whether all blocks of another are in this one."""
-        return self.partition == other.partition and self.first <= other.first and other.last <= self.last
-
-    def has_mutations_of(self, other: "Part") -> bool:
-        """Whether it has the last mutation of another: a part that was made after that has it without saying so."""
-        return self.mutation <= other.mutation <= max(self.mutation, self.first)
-
-    def meets(self, other: "Part") -> bool:
-        """Whether both have a block."""
-        return self.partition == other.partition and self.first <= other.last and other.first <= self.last
-
-
-def part_of(name: str) -> Part | None:
-    """What the name of a part says of it; None where it is no such name."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    return Part(found["partition"], int(found["first"]), int(found["last"]), int(found["mutation"] or 0))
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """Names of parts by their blocks."""
-    return sorted(names, key=lambda name: (part_of(name) or Part("", 0, 0), name))
-
-
 class _Kept(NamedTuple):
-    part: Part
+    part: TablePart
     #: None where there are too many to be kept by themselves.
     cells: ByHour | None
 
@@ -76,10 +36,8 @@ class KnownParts:
 
     def all_in(self, names: Collection[str]) -> bool:
         """Whether of each known part there are blocks in these parts, which are all there are."""
-        there = set(names)
-        gone = [each.part for name, each in self._known.items() if name not in there]
-        new = [part for name in there - self._known.keys() if (part := part_of(name)) is not None]
-        return all(any(part.meets(each) for each in new) for part in gone)
+        listed = [part for name in names if (part := part_of(name)) is not None]
+        return all_in([each.part for each in self._known.values()], listed)
 
     def is_known(self, name: str) -> bool:
         """Whether all that a part has is known. It takes the place of those that it was merged of.
@@ -93,10 +51,10 @@ class KnownParts:
         if name in self._known:
             return True
         met = {each: kept for each, kept in self._known.items() if kept.part.meets(new)}
-        if any(part.has(new) and part.mutation >= new.mutation and part != new for part, _ in met.values()):
+        parts = [kept.part for kept in met.values()]
+        if any(new.is_covered(part) for part in parts):
             return True
-        is_whole = sum(part.last - part.first + 1 for part, _ in met.values()) == new.last - new.first + 1
-        if is_whole and all(new.has(part) and part.has_mutations_of(new) for part, _ in met.values()):
+        if new.is_merged_of(parts) and all(part.has_mutations_of(new) for part in parts):
             self._replace(met, name, new, [cells for _, cells in met.values()])
             return True
         # What is not kept by itself cannot be taken away.
@@ -113,7 +71,7 @@ class KnownParts:
         self._replace(within, name, new, [cells])
         return [cells, *gone]
 
-    def _replace(self, gone: Iterable[str], name: str, part: Part, some: Sequence[ByHour | None]) -> None:
+    def _replace(self, gone: Iterable[str], name: str, part: TablePart, some: Sequence[ByHour | None]) -> None:
         for each in gone:
             del self._known[each]
         several = [each for each in some if each is not None]

@@ -20,10 +20,10 @@ from streams.intake.leftovers import find_leftovers, forget_of_former_topics
 from streams.intake.metrics import IngestMetrics
 from streams.intake.remembered import load_earlier, load_seen
 from streams.intake.seen import SeenIds
-from streams.intake.topic_identity import KNOWN_S, TopicIdentity
 from streams.intake.worker import Worker
 from streams.io.broker import REACH_S, BrokerError, Publisher, admin, begins, client_config, consumer, ends
 from streams.io.store import Store, StoreError
+from streams.io.topic_identity import KNOWN_S, TopicIdentity
 
 log = logging.getLogger("repmon.ingest")
 

@@ -121,6 +121,18 @@ def topic_states(client: AdminClient, names: Sequence[str], timeout_s: float = R
     return found
 
 
+def cluster_id(client: AdminClient, timeout_s: float = REACH_S) -> str:
+    """The id of the cluster that a broker is of. An embedded one has another at each start.
+
+    Raises:
+        BrokerError: the broker did not answer.
+    """
+    try:
+        return str(client.describe_cluster(request_timeout=timeout_s).result().cluster_id)
+    except KafkaException as error:
+        raise BrokerError(f"the cluster's id: {_reason(error)}") from error
+
+
 def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
     """The id of each topic that exists.
 

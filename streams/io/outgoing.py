@@ -1,5 +1,7 @@
-"""Events of what people decided, which commands have no broker to send: stored as to be sent, sent by a monitor, then
-stored as sent. Who stops in between leaves them to the next try, which sends them under the same ids."""
+"""Events of what people decided, which commands have no broker to send, and of holds and incidents that monitors found:
+stored as to be sent, sent by a monitor, then stored as sent. Who stops in between leaves them to the next try, which
+sends them under the same ids. So whoever reads one from its topic finds it here, unless somebody else wrote it there.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,9 +15,9 @@ from schemas.customer_event import CustomerEvent
 from schemas.events import read_event
 from schemas.hold import HoldEvent
 from schemas.incident import IncidentEvent
-from schemas.times import DAY_MS, utc_now_ms, utc_time
+from schemas.times import DAY_MS, MINUTE_MS, utc_now_ms, utc_time
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS
-from streams.io.store import Store
+from streams.io.store import Store, portions
 
 DecisionEvent = BreakerEvent | CustomerEvent | HoldEvent | IncidentEvent
 
@@ -39,7 +41,13 @@ SELECT count(), toUnixTimestamp64Milli(min(due))
 FROM outgoing_events FINAL
 WHERE NOT sent AND due <= fromUnixTimestamp64Milli({at:Int64}) AND due > fromUnixTimestamp64Milli({since:Int64})
 """
+KNOWN = """
+SELECT id, event FROM outgoing_events FINAL
+WHERE id IN {ids:Array(String)} AND due <= fromUnixTimestamp64Milli({at:Int64})
+"""
 MOST_MS = 30 * DAY_MS
+#: Clocks may differ by so much.
+AHEAD_MS = MINUTE_MS
 
 
 class Outgoing(NamedTuple):
@@ -50,15 +58,17 @@ class Outgoing(NamedTuple):
     stored_us: int = 0
 
 
-def store_outgoing(store: Store, events: Sequence[Outgoing]) -> None:
-    """Write events as to be sent.
+def store_outgoing(store: Store, events: Sequence[Outgoing]) -> list[Outgoing]:
+    """Write events as to be sent; returns them as they are stored.
 
     Raises:
         StoreError: the store failed.
     """
     # The machine's clock, whatever time was decided by: of two rows the one written later counts.
     now_us = utc_now_ms() * 1000
-    _store(store, [each._replace(stored_us=now_us) for each in events], sent=False)
+    stored = [each._replace(stored_us=now_us) for each in events]
+    _store(store, stored, sent=False)
+    return stored
 
 
 def store_sent(store: Store, events: Sequence[Outgoing]) -> None:
@@ -115,6 +125,20 @@ def unsent(store: Store, now_ms: int) -> list[Outgoing]:
     return [
         Outgoing(_decision(str(event)), int(due), int(updated)) for event, due, updated in store.rows(UNSENT, asked)
     ]
+
+
+def known_outgoing(store: Store, ids: Sequence[str], now_ms: int) -> dict[str, str]:
+    """Of these ids those under which an event is to be sent by `now_ms` (epoch ms), or was, and the event as JSON; its
+    `source` names no deployment.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {
+        str(id_): str(event)
+        for part in portions(store, ids)
+        for id_, event in store.rows(KNOWN, {"ids": part, "at": now_ms + AHEAD_MS})
+    }
 
 
 def _decision(text: str) -> DecisionEvent:

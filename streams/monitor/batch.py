@@ -10,22 +10,17 @@ open alert, hence nearly everybody, is not judged one by one (`streams.judge.scr
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-import msgspec
 import numpy as np
 
 from schemas.alert import AlertEvent, Evidence
 from schemas.deployment import UNKNOWN, Deployment
-from schemas.hold import HoldEvent
-from schemas.incident import IncidentEvent
 from schemas.policy import Policy
 from schemas.policy_metric import REPORTED_SPAM, window_ms
 from schemas.providers import Providers
 from schemas.scope import SHARED
 from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
-from schemas.topics import REPUTATION_HOLDS, REPUTATION_INCIDENTS
 from streams.alerts.alarmed import alarmed_by_listings, alarmed_by_mail
 from streams.alerts.describe import alert_events
 from streams.alerts.evidence import alert_evidence
@@ -127,17 +122,15 @@ class BatchJudge:
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged, deployment)
-        self._deployment = deployment
-        self._incidents = IncidentWatch(store, partial(self._announce, REPUTATION_INCIDENTS))
+        #: What people decided, and what is found of incidents and holds: to be sent now and then.
+        self.outgoing = OutgoingSender(store, publish, acknowledged, deployment)
+        self._incidents = IncidentWatch(store, self.outgoing.tell)
         self._leaves_out = True
         self._settling = Settling(store)
         self._alone = Alone(store, int(settings.alone_wait_s * 1000))
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
-        self.holds = HoldWatch(store, partial(self._announce, REPUTATION_HOLDS))
-        #: What people decided, to be sent now and then.
-        self.outgoing = OutgoingSender(store, publish, acknowledged, deployment)
-        self._publish, self._acknowledged = publish, acknowledged
+        self.holds = HoldWatch(store, self.outgoing.tell)
         self.metrics = JudgingTotals()
         self.set_policy(policy)
 
@@ -289,13 +282,6 @@ class BatchJudge:
         sent = self._record(outcomes, self._pool_evidence(outcomes, now_ms), lives, now_ms)
         self.metrics.alerts += len(sent)
         return sent
-
-    def _announce(self, topic: str, events: Sequence[IncidentEvent | HoldEvent]) -> None:
-        """Tell operators, and return once it is acknowledged."""
-        for event in events:
-            sent = msgspec.structs.replace(event, source=self._deployment.source(event.source))
-            self._publish(topic, event.subject.encode(), msgspec.json.encode(sent))
-        self._acknowledged()
 
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""

@@ -1,20 +1,21 @@
-"""Sending what people decided, and that a hold is over: what commands store, and what only time ends."""
+"""Sending what people decided, what monitors found of holds and incidents, and that a hold is over: what commands
+store, and what only time ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 
 from schemas.deployment import Deployment
 from schemas.hold import hold_event
+from schemas.times import epoch_ms
 from schemas.wording import rfc3339
 from streams.decisions.holds import held_alerts, open_holds, store_hold
-from streams.io.outgoing import TOPICS, DecisionEvent, store_sent, unsent
+from streams.io.outgoing import AHEAD_MS, TOPICS, DecisionEvent, Outgoing, store_outgoing, store_sent, unsent
 from streams.io.store import Store
 
 #: It is looked so often whether a hold is over.
 HOLDS_EVERY_MS = 10_000
-#: Clocks of monitors may differ by so much.
-AHEAD_MS = 60_000
 
 
 class OutgoingSender:
@@ -41,12 +42,20 @@ class OutgoingSender:
             StoreError, BrokerError: nothing is lost; the next try sends it.
         """
         found = unsent(self._store, now_ms)
-        self._announce([each.event for each in found])
-        store_sent(self._store, found)
+        self._send(found)
         if not 0 <= now_ms - self._looked_ms < HOLDS_EVERY_MS:
             self._end_holds(now_ms)
             self._looked_ms = now_ms
         return len(found)
+
+    def tell(self, events: Sequence[DecisionEvent]) -> None:
+        """Send what was found just now, stored before as to be sent.
+
+        Raises:
+            StoreError, BrokerError: what is stored by then is sent by the next try.
+        """
+        found = [Outgoing(each, epoch_ms(datetime.fromisoformat(each.time))) for each in events]
+        self._send(store_outgoing(self._store, found))
 
     def _end_holds(self, now_ms: int) -> None:
         """Tell, and then store, that holds are over: nobody else comes into them, and all was decided."""
@@ -55,13 +64,15 @@ class OutgoingSender:
             return
         waiting = {each.hold for each in held_alerts(self._store)}
         ended = [msgspec.structs.replace(each, ended_ms=now_ms) for each in over if each.id not in waiting]
-        self._announce([hold_event(each, "ended", rfc3339(now_ms)) for each in ended])
+        self.tell([hold_event(each, "ended", rfc3339(now_ms)) for each in ended])
         for each in ended:
             store_hold(self._store, each, now_ms)
 
-    def _announce(self, events: list[DecisionEvent]) -> None:
-        for event in events:
+    def _send(self, some: Sequence[Outgoing]) -> None:
+        for each in some:
+            event = each.event
             sent = msgspec.structs.replace(event, source=self._deployment.source(event.source))
             self._publish(TOPICS[type(event)], event.subject.encode(), msgspec.json.encode(sent))
-        if events:
+        if some:
             self._flush()
+        store_sent(self._store, some)

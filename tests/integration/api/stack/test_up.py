@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 import requests
 from confluent_kafka.admin import AdminClient
@@ -22,12 +23,13 @@ from jobs import simulate
 from jobs.embedded.broker import free_port
 from jobs.embedded.folder import DataFolder
 from jobs.embedded.reader import READER
-from schemas.incident import INCIDENT_SOURCE
+from schemas.incident import INCIDENT_SOURCE, IncidentEvent
 from schemas.settings import Kafka, Settings
 from schemas.times import utc_now_ms
-from schemas.topics import MAIL_EVENTS, REPUTATION_INCIDENTS, load_topics
+from schemas.topics import MAIL_EVENTS, load_topics
 from schemas.wording import rfc3339
 from streams.io.broker import BrokerError, Publisher, admin, topic_ids
+from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import open_store
 from tests.support.root import ROOT
 from tests.support.told import KEY, Receiver, receiver
@@ -118,14 +120,15 @@ def routes(url: str) -> str:
 
 
 def told_of_an_incident(settings: Settings, received: Receiver) -> None:
-    """What is on the topic of incidents reaches the route."""
-    event = json.loads(INCIDENT.read_text(encoding="utf-8")) | {"time": rfc3339(utc_now_ms())}
-    event["source"] = INCIDENT_SOURCE
-    publisher = Publisher(settings.kafka)
-    publisher.publish(REPUTATION_INCIDENTS, event["subject"].encode(), json.dumps(event).encode())
-    publisher.flush()
+    """What is stored as to be sent reaches the topic of incidents, and from there the route."""
+    example = msgspec.json.decode(INCIDENT.read_bytes(), type=IncidentEvent)
+    now_ms = utc_now_ms()
+    event = msgspec.structs.replace(example, time=rfc3339(now_ms), source=INCIDENT_SOURCE)
+    store = open_store(settings.clickhouse)
+    store_outgoing(store, [Outgoing(event, now_ms)])
+    store.close()
     wait_for(lambda: bool(received.requests), "the incident to be told")
-    assert received.bodies()[0]["id"] == event["id"]
+    assert received.bodies()[0]["id"] == event.id
 
 
 def test_each_stage_is_named_as_it_comes_up_and_goes_down(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ from jobs.notify.outbox import Outbox
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.alert import AlertEvent
+from schemas.breaker_event import BreakerChange, breaker_event
+from schemas.customer_event import CustomerDecision, customer_event
 from schemas.deployment import Deployment, names_no_deployment
+from schemas.hold import Hold, hold_event
+from schemas.incident import Incident, incident_event
 from schemas.notify import Alertmanager, Notify, PagerDuty, Route, Webhook
 from schemas.settings import ClickHouse, Kafka, Settings, SettingsError
 from schemas.times import DAY_MS, SECOND_MS, utc_now_ms, utc_time
@@ -23,6 +27,7 @@ from schemas.wording import rfc3339
 from streams.alerts.record import store_alerts
 from streams.io.broker import Publisher
 from streams.io.deployment import read_deployment
+from streams.io.outgoing import TOPICS, DecisionEvent, Outgoing, store_outgoing
 from streams.io.store import Store, open_store
 from tests.support.told import KEY, Receiver, a_route, receiver, told_alert
 from tests.support.waiting import wait_for
@@ -69,6 +74,13 @@ class Scene:
             store_alerts(self.store, ours, utc_now_ms())
         for each in ours:
             self._publisher.publish(REPUTATION_ALERTS, each.subject.encode(), msgspec.json.encode(each))
+        self._publisher.flush()
+
+    def send(self, *events: DecisionEvent) -> None:
+        """As somebody does who may only write to the topics."""
+        for each in events:
+            sent = msgspec.structs.replace(each, source=self.deployment.source(each.source))
+            self._publisher.publish(TOPICS[type(each)], each.subject.encode(), msgspec.json.encode(sent))
         self._publisher.flush()
 
     def once(self, clock: Callable[[], int] = utc_now_ms) -> Notifier:
@@ -225,13 +237,45 @@ def test_forged_alert_is_told_to_nobody_and_operators_hear_of_it_once(scene: Sce
     scene.publish(true)
     assert scene.once().metrics.refused == 3
     assert [each["data"]["explanation"] for each in scene.received.bodies()] == [true.data.explanation]
-    rows = scene.store.rows("SELECT why FROM audit FINAL WHERE action = 'notify alert refused'")
+    rows = scene.store.rows("SELECT why FROM audit FINAL WHERE action = 'notify event refused'")
     ((why,),) = rows
     assert why in {
         "forged: not as it was sent (data.level, data.explanation)",
         "unknown: no alert never-seen-1-1-critical of 'never-seen' is stored here",
         "forged: id has 313 characters",
     }, "whichever was read first"
+
+
+def test_forged_events_that_are_no_alerts_are_told_to_nobody(scene: Scene) -> None:
+    """Of what several monitors found, each as it saw it, the store has one; what is not due yet is not over."""
+    now_ms = utc_now_ms()
+    scene.routes = (scene.hook("all", events=("*",)),)
+    scene.once()
+    incident = Incident(id="5f", dimension="provider", value="gmail", outcome="block", state="detected", hours=(0,))
+    found = incident_event(incident, "began", rfc3339(now_ms))
+    other = msgspec.structs.replace(found, time=rfc3339(now_ms + 1), data=msgspec.structs.replace(incident, struck=7))
+    hold = Hold(id="3f9c", reason="brake", began_ms=now_ms, from_ms=0, until_ms=now_ms, customers=23)
+    decision = CustomerDecision(
+        customer="acme", kind="suspended", by="Ida", why="a list", decided_ms=now_ms, since_ms=now_ms
+    )
+    later = incident_event(incident, "ended", rfc3339(now_ms))
+    store_outgoing(scene.store, [Outgoing(found, now_ms), Outgoing(later, now_ms + DAY_MS)])
+    change = BreakerChange(kind="opened", by="suspend-hook", why="x", time_ms=now_ms)
+    forged: list[DecisionEvent] = [
+        hold_event(hold, "began", rfc3339(now_ms)),
+        customer_event(decision),
+        breaker_event(change),
+        later,
+        msgspec.structs.replace(found, subject="yahoo"),
+    ]
+    scene.send(other, *forged)
+    assert scene.once().metrics.refused == len(forged)
+    (told,) = scene.received.bodies()
+    assert (told["id"], told["data"]["struck"], told["source"]) == (
+        found.id,
+        0,
+        scene.deployment.source(found.source),
+    )
 
 
 def test_event_of_another_deployment_is_told_to_nobody(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import Kafka
-from streams.intake import topic_identity
+from streams.io import topic_identity
 from streams.io.broker import BrokerError, Publisher, TopicState, consumer, topic_states
 from streams.io.changes import customers_in
 from streams.io.store import Store

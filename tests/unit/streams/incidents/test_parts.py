@@ -1,13 +1,12 @@
 """What is known of a table's parts: each block counts once, however parts are merged between two looks."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.incidents import parts as module
 from streams.incidents.hour_cells import NO_CELLS, HourCells, added_up
-from streams.incidents.parts import ByHour, KnownParts, Part, part_of
+from streams.incidents.parts import ByHour, KnownParts
 
 
 def block(number: int) -> ByHour:
@@ -22,19 +21,6 @@ def of_blocks(first: int, last: int) -> ByHour:
 
 def is_same(one: HourCells, other: HourCells) -> bool:
     return np.array_equal(one.names, other.names) and np.array_equal(one.counts, other.counts)
-
-
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("all_3_17_2", Part("all", 3, 17)),
-        ("all_3_17_2_19", Part("all", 3, 17, 19)),
-        ("20261101_3_17_2", Part("20261101", 3, 17)),
-        ("detached", None),
-    ],
-)
-def test_name_says_which_blocks_a_part_has(name: str, part: Part | None) -> None:
-    assert part_of(name) == part
 
 
 @given(looks=st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=8), small=st.booleans())

@@ -1,4 +1,9 @@
-"""Which topics a worker reads, by id: a topic that is deleted and made again is another one under the same name."""
+"""Which topics a reader reads, by id: a topic that is deleted and made again is another one under the same name, and is
+read from its beginning. Ingest, the hook and notifications go by this.
+
+An embedded broker keeps nothing, so each of its starts brings other topics, which nobody deleted; whoever speaks of
+that asks whether the cluster is the same one (`streams.io.broker.cluster_id`).
+"""
 
 import logging
 import time
@@ -8,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.io.broker import BrokerError, TopicState, topic_ids, topic_states
 
-log = logging.getLogger("repmon.ingest")
+log = logging.getLogger("repmon.topics")
 
 POLL_S = 0.1
 #: How long a topic may be unknown before it is taken to be missing.
