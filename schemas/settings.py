@@ -356,6 +356,15 @@ class MetricsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     """A stage is not well while the store's disk has less room than this."""
 
 
+class LogSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What stages log to standard error (docs/logs.md)."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    """`auto` is text on a terminal, and else a JSON object a line."""
+    level: Literal["warning", "info"] = "warning"
+    """From which level on; `--verbose` is `info`."""
+
+
 class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches store and Prometheus."""
 
@@ -430,6 +439,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     console: ConsoleSettings = ConsoleSettings()
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
     grafana: Grafana = Grafana()
     retention: Retention = Retention()
     embedded: Embedded = Embedded()

@@ -11,7 +11,7 @@ import click
 from schemas.errors import ExternalError
 
 if TYPE_CHECKING:
-    from schemas.settings import Settings
+    from schemas.settings import LogSettings, Settings
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -49,26 +49,33 @@ def read_settings(config: str | None, data: str, *, verbose: bool) -> "Settings"
 
     from schemas.settings_file import load_settings
 
-    log_to_stderr(verbose=verbose)
     settings = load_settings(None if config is None else Path(config))
+    log_to_stderr(settings.log, _stage(), verbose=verbose)
     if data:
         settings = msgspec.structs.replace(settings, embedded=msgspec.structs.replace(settings.embedded, data=data))
     return settings
 
 
-def log_to_stderr(*, verbose: bool) -> None:
-    """Log warnings, or with `verbose` what is being done."""
+def log_to_stderr(settings: "LogSettings", stage: str, *, verbose: bool) -> None:
+    """Log warnings, or with `verbose` what is being done, as the settings say."""
     import logging
 
-    from api.text.log_lines import HarmlessFormatter
+    from api.text.log_lines import formatter
 
+    verbose = verbose or settings.level == "info"
     lines = logging.StreamHandler(sys.stderr)
-    lines.setFormatter(HarmlessFormatter("%(asctime)s %(name)s: %(message)s"))
+    lines.setFormatter(formatter(settings.format, stage, terminal=sys.stderr.isatty()))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[lines])
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.CRITICAL)
     # uvicorn logs why it cannot listen; the error that ends the command says so once.
     logging.getLogger("uvicorn.error").addFilter(lambda record: verbose or not isinstance(record.msg, OSError))
+
+
+def _stage() -> str:
+    """The command that runs, without `repmon`."""
+    context = click.get_current_context(silent=True)
+    return "" if context is None else context.command_path.partition(" ")[2]
 
 
 def with_settings(run: "Callable[Concatenate[Settings, Arguments], None]") -> Callable[Arguments, None]:

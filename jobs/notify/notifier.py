@@ -312,7 +312,8 @@ class Notifier:
             self.metrics.failed_tries += 1
         if state == "failed":
             self.metrics.failed += count
-            log.warning("route %s: not sent, of %s: %s", parcel.route, parcel.lane or "a digest", parcel.first.said)
+            of, about = parcel.lane or "a digest", {"alert": parcel.first.event_id}
+            log.warning("route %s: not sent, of %s: %s", parcel.route, of, parcel.first.said, extra=about)
         elif failures == FAILURES:
             log.warning("route %s: fails, is tried again: %s", parcel.route, outcome.said)
         if state != "waiting":

@@ -421,7 +421,8 @@ def pools_rest_s(took_s: float, sweep_s: float) -> float:
 
 def _tell(alerts: Iterable[AlertEvent]) -> None:
     for alert in alerts:
-        log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation)
+        about = {"customer": alert.data.customer, "alert": alert.id}
+        log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation, extra=about)
 
 
 def _customers(value: bytes) -> list[str]:
