@@ -1,17 +1,16 @@
 """Stages as processes of their own: started, killed, stopped in mid-air, and gone on with."""
 
+import atexit
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from jobs.embedded.broker import end_with_parent
+from tests.faults.nursery import Nursery, StageProcess
 
-REPMON = str(Path(sys.executable).with_name("repmon"))
 #: What a stage may take to finish its work when it is asked to stop.
 STOP_S = 30.0
 SAID_BYTES = 3000
@@ -27,7 +26,7 @@ class Worker:
         self.stage: Stage = stage
         self._environment = {**os.environ, **environment}
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: StageProcess | None = None
 
     @property
     def pid(self) -> int | None:
@@ -53,24 +52,16 @@ class Worker:
 
     def start(self) -> None:
         """Start it. Returns at once."""
-        with (self._folder / f"{self.name}.err").open("ab") as errors:
-            self._process = subprocess.Popen(
-                [REPMON, self.stage],
-                cwd=self._folder,  # where no repmon.toml is
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                start_new_session=True,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no locks
-            )
+        errors = self._folder / f"{self.name}.err"
+        # In a folder where no repmon.toml is.
+        self._process = _nursery().start([self.stage], self._environment, self._folder, errors)
 
     def kill(self) -> None:
         """End it at once (SIGKILL); harmless if it is over already. May be called from any thread."""
         process = self._process
         if process is not None:
-            process.kill()
-            process.wait()
+            process.send_signal(signal.SIGKILL)
+            process.wait(STOP_S)
 
     def terminate(self) -> None:
         """Tell it to stop (SIGTERM)."""
@@ -96,5 +87,13 @@ class Worker:
         self._signal(signal.SIGCONT)
 
     def _signal(self, signal_: int) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self._process.send_signal(signal_)
+
+
+@cache
+def _nursery() -> Nursery:
+    """One for all tests of this process."""
+    made = Nursery()
+    atexit.register(made.close)
+    return made
