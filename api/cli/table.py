@@ -55,6 +55,17 @@ SECTIONS: Sections = {
             "Act on customers by their alerts, or say how it would", "api.cli.suspend_hook:suspend_hook"
         ),
         "migrate": CommandEntry("Bring the tables to the current version", "api.cli.migrate:migrate"),
+        "backup": Subgroup(
+            "Copy the embedded store while it runs, and put a copy back",
+            {
+                "create": CommandEntry("Copy the embedded store, while it runs or not", "api.cli.backup:create"),
+                "list": CommandEntry("Show the backups in a folder, oldest first", "api.cli.backup:list_all"),
+                "restore": CommandEntry(
+                    "Put a backup in place of the embedded store, which must not run", "api.cli.backup:restore"
+                ),
+            },
+            "repmon backup create --folder /mnt/backups",
+        ),
         "erase": Subgroup(
             "Erase what is stored of a customer or a recipient",
             {
