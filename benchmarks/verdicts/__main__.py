@@ -1,6 +1,7 @@
 """Measures verdicts: see `benchmarks.verdicts`.
 
 python -m benchmarks.verdicts [--customers 20000] [--seed 1] [--jitter 0.3] [--only incidents] [--trial]
+python -m benchmarks.verdicts --seed 1 --scenario "by night" --scenario abuser
 """
 
 import argparse
@@ -12,6 +13,7 @@ from benchmarks import results
 from benchmarks.results import Figure
 from benchmarks.verdicts import bad, good, incidents, parameters, product, steady
 from benchmarks.verdicts.figures import of_bad, of_good, of_incidents, of_steady
+from benchmarks.verdicts.scenarios import SCENARIOS
 
 CELLS = len(parameters.SIZES) * len(parameters.SENDINGS)
 #: What can be measured by itself, in this order.
@@ -21,9 +23,17 @@ RUN = "the run: "
 
 
 def measured(
-    customers: int, bad_each: int, steady_each: int, seed: int, jitter: float, *, parts: Collection[str] = PARTS
+    customers: int,
+    bad_each: int,
+    steady_each: int,
+    seed: int,
+    jitter: float,
+    *,
+    parts: Collection[str] = PARTS,
+    scenarios: Sequence[str] = (),
 ) -> Iterator[Figure]:
-    """All figures, as they are found. Equal arguments give equal figures, whatever the parts."""
+    """All figures, as they are found. Equal arguments give equal figures, whatever the parts. With `scenarios` of what
+    hits many together those alone whose names contain any of these."""
     ours = product.default()
     if "senders" in parts:
         each = max(1, customers // CELLS)
@@ -39,9 +49,13 @@ def measured(
         below = steady.shares(ours, steady_each, seed)
         yield from of_steady(below, steady.volumes(ours, max(1, steady_each // 2), seed))
     if "incidents" in parts:
-        snowshoes = (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in (True, False))
-        listings = (incidents.mass_listing(seed, listed, good) for listed, good in ((30, 100), (4, 10)))
-        yield from of_incidents(incidents.measure(ours, seed), listings, snowshoes)
+        chosen = [name for name in SCENARIOS if any(each in name for each in scenarios or ("",))]
+        flakes, named = ((), ()) if scenarios else ((True, False), ((30, 100), (4, 10)))
+        yield from of_incidents(
+            incidents.measure(ours, seed, chosen),
+            (incidents.mass_listing(seed, listed, good) for listed, good in named),
+            (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in flakes),
+        )
 
 
 def part_of(figure: Figure) -> str:
@@ -52,9 +66,14 @@ def part_of(figure: Figure) -> str:
     return "steady" if table.startswith("steady senders") else "senders"
 
 
-def together(kept: Sequence[Figure], found: Sequence[Figure], parts: Collection[str]) -> list[Figure]:
-    """Those found, next to what was found of other parts before."""
-    old = [each for each in kept if not each.name.startswith(RUN) and part_of(each) not in parts]
+def together(
+    kept: Sequence[Figure], found: Sequence[Figure], parts: Collection[str], *, some: bool = False
+) -> list[Figure]:
+    """Those found, next to what was found of other parts before; and where only `some` of a part were measured, of
+    the others of it."""
+    new = {each.name for each in found}
+    old = [each for each in kept if not each.name.startswith(RUN) and each.name not in new]
+    old = [each for each in old if some or part_of(each) not in parts]
     every = [*old, *found]
     return [each for part in PARTS for each in every if part_of(each) == part]
 
@@ -73,10 +92,13 @@ def main() -> None:
         action="append",
         help="measure this alone; the results of other parts, by that seed, stay",
     )
+    options.add_argument(
+        "--scenario", action="append", default=[], help="of what hits many together only what has this in its name"
+    )
     options.add_argument("--trial", action="store_true", help="leave no file among the results")
     given = options.parse_args()
-    parts = given.only or PARTS
-    before = results.load(results.FOLDER).get("verdicts") if given.only else None
+    parts = ["incidents"] if given.scenario else given.only or PARTS
+    before = results.load(results.FOLDER).get("verdicts") if given.only or given.scenario else None
     kept = before.figures if before else []
     seed = next((int(each.value) for each in kept if each.name == f"{RUN}seed"), None)
     if given.seed is not None and seed not in (None, given.seed):
@@ -86,10 +108,12 @@ def main() -> None:
     print(f"seed {seed}", flush=True)
     found = []
     began = time.process_time()
-    for each in measured(given.customers, given.bad, given.steady, seed, given.jitter, parts=parts):
+    for each in measured(
+        given.customers, given.bad, given.steady, seed, given.jitter, parts=parts, scenarios=given.scenario
+    ):
         print(f"  {each.name}: {each.value:,.1f} {each.unit}  {each.note}", flush=True)
         found.append(each)
-    every = together(kept, found, parts)
+    every = together(kept, found, parts, some=bool(given.scenario))
     spent = time.process_time() - began
     every.append(Figure(name=f"{RUN}processor time", value=spent, unit="s", note=", ".join(parts)))
     every.append(Figure(name=f"{RUN}seed", value=seed, unit=""))

@@ -177,9 +177,18 @@ def address(number: int) -> str:
     return f"198.{18 + number // 250}.{number % 250}.7"
 
 
-def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int], listed: Sequence[Listed] = ()) -> Judged:
+def judged(
+    store: Store,
+    fleet: Fleet,
+    begin_s: int,
+    looks: Sequence[int],
+    listed: Sequence[Listed] = (),
+    *,
+    pools: bool = False,
+) -> Judged:
     """All looks (s after `begin_s`, epoch s) of the product's own judge at a fleet; what was known before the first
-    is its history. With listings each customer has a dedicated address."""
+    is its history. With listings each customer has a dedicated address. What shares a pool or a From domain is judged
+    where it is asked for: its alerts are on no customer, and it took three fifths of the time."""
     found, clock = Judged(), [0]
 
     def publish(topic: str, _key: bytes, value: bytes) -> None:
@@ -204,7 +213,8 @@ def judged(store: Store, fleet: Fleet, begin_s: int, looks: Sequence[int], liste
         due = {customer for customer, when in again if when <= now_ms}
         if due:
             judge.judge_customers(due, now_ms)
-        judge.judge_pools(now_ms)
+        if pools:
+            judge.judge_pools(now_ms)
     return found
 
 

@@ -6,7 +6,7 @@ recipients there fail or are refused at 15 % or more is left out.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import time
 from zlib import crc32
@@ -42,14 +42,15 @@ from streams.subjects.arrays import FIELD_INDEX, FIELDS, Subjects
 
 #: The store's clock: so many days ago, since it forgets what is too old.
 AGO_DAYS = 12
+#: Most looks are when something moves: in the first hour, and where much is given up together, in the hours of that.
 LOOKS = (
     *range(BEGIN + 60, BEGIN + 10 * 60, 60),
     *range(BEGIN + 10 * 60, BEGIN + 65 * 60, 300),
     *(BEGIN + minutes * 60 for minutes in (75, 90, 120, 180, 300, 420, 720)),
-    *(BEGIN + hours * HOUR for hours in (24, 36, 48, 71)),
-    *(BEGIN + 72 * HOUR + minutes * 60 for minutes in (5, 15, 30, 45, 60, 90, 120, 180, 240, 300)),
+    *(BEGIN + hours * HOUR for hours in (24, 36, 48, 71, 75)),
     *(BEGIN + days * DAY for days in (4, 5, 7)),
 )
+LATE = tuple(BEGIN + 72 * HOUR + minutes * 60 for minutes in (5, 15, 30, 45, 60, 90, 120, 180, 240, 300))
 Bools = NDArray[np.bool_]
 
 
@@ -76,9 +77,8 @@ class Compared:
     without: Outcome
 
 
-def measure(ours: Product, seed: int, chosen: Sequence[str] = ()) -> list[Compared]:
-    """Every scenario, or those chosen."""
-    found = []
+def measure(ours: Product, seed: int, chosen: Sequence[str] = ()) -> Iterator[Compared]:
+    """Every scenario, or those chosen, each as soon as it is measured."""
     with tempfile.TemporaryDirectory(prefix="repmon-verdicts-") as folder:
         for place, (name, make) in enumerate(SCENARIOS.items()):
             if chosen and name not in chosen:
@@ -88,8 +88,7 @@ def measure(ours: Product, seed: int, chosen: Sequence[str] = ()) -> list[Compar
             through = _through(settings_in(folder, f"verdicts{place}"), scenario)
             by_rules = [_judged(ours, scenario, guard=each) for each in (True, False)]
             guard, without = (_outcome(scenario, each, each) for each in by_rules)
-            found.append(Compared(name, through, guard, without))
-    return found
+            yield Compared(name, through, guard, without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def snowshoe(seed: int, *, one_domain: bool) -> Snowshoe:
     bad = fleet.add("snow", 30, pool="theirs", domain="snow.example" if one_domain else "")
     evenly(fleet, bad, np.full(30, 45 / 24), 0, 2 * DAY, Rates(hard=0.12, block=0.05))
     with tempfile.TemporaryDirectory(prefix="repmon-verdicts-") as folder:
-        found = _run(settings_in(folder, "snowshoe"), fleet, range(1_800, 2 * DAY, 1_800))
+        found = _run(settings_in(folder, "snowshoe"), fleet, range(1_800, 2 * DAY, 1_800), pools=True)
     names = {fleet.names[each] for each in good.tolist()}
     first = [at for at, each in found.alerts if not each.customer and each.level in ("excessive", "critical")]
     hours = min(first) / HOUR if first else float("nan")
@@ -153,7 +152,7 @@ def mass_listing(seed: int, listed: int, good: int) -> MassListing:
 
 
 def _through(settings: ClickHouse, scenario: Scenario) -> Outcome:
-    found = _run(settings, scenario.fleet, LOOKS)
+    found = _run(settings, scenario.fleet, _looks(scenario))
     number = {name: place for place, name in enumerate(scenario.fleet.names)}
     accused, suspended = (
         {number[name]: at for name, at in some.items() if name} for some in (found.accused(), found.suspended())
@@ -161,13 +160,19 @@ def _through(settings: ClickHouse, scenario: Scenario) -> Outcome:
     return _outcome(scenario, accused, suspended)
 
 
-def _run(settings: ClickHouse, fleet: Fleet, looks: Sequence[int], listed: Sequence[Listed] = ()) -> Judged:
+def _run(
+    settings: ClickHouse, fleet: Fleet, looks: Sequence[int], listed: Sequence[Listed] = (), *, pools: bool = False
+) -> Judged:
     migrate(settings)
     store = open_store(settings)
     try:
-        return judged(store, fleet, (int(time()) // DAY - AGO_DAYS) * DAY, looks, listed)
+        return judged(store, fleet, (int(time()) // DAY - AGO_DAYS) * DAY, looks, listed, pools=pools)
     finally:
         store.close()
+
+
+def _looks(scenario: Scenario) -> Sequence[int]:
+    return sorted({*LOOKS, *LATE}) if scenario.late else LOOKS
 
 
 def _outcome(scenario: Scenario, accused: Mapping[int, int], suspended: Mapping[int, int]) -> Outcome:
@@ -188,7 +193,7 @@ def _judged(ours: Product, scenario: Scenario, *, guard: bool) -> dict[int, int]
     policy = from_level(ours.policy, "excessive")
     events, names = scenario.fleet.events(), scenario.fleet.names
     found: dict[int, int] = {}
-    for at in LOOKS:
+    for at in _looks(scenario):
         known = events.rows(events.known <= at)
         if guard:
             known = known.rows(~_left_out(known, len(names)))

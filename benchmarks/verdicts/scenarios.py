@@ -18,11 +18,13 @@ BEGIN = 10 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A fleet and who of it is good, and bad; bad ones begin to send in the hour that begins at `BEGIN`."""
+    """A fleet and who of it is good, and bad; bad ones begin to send in the hour that begins at `BEGIN`. `late` says
+    that much is given up together, three days later."""
 
     fleet: Fleet
     good: Ints
     bad: Ints
+    late: bool = False
 
 
 def _good(rng: np.random.Generator, number: int) -> tuple[Fleet, Ints, Numbers]:
@@ -70,7 +72,7 @@ def _slow(rng: np.random.Generator) -> Scenario:
     """For six hours half of what is sent to one provider is deferred, and given up together three days later."""
     fleet, who, a_day = _good(rng, 60)
     _day(fleet, who, a_day, 6, Rates(expired=at_provider("gmail", 0.5, 0.001)))
-    return Scenario(fleet, who, _bought(fleet, 20))
+    return Scenario(fleet, who, _bought(fleet, 20), late=True)
 
 
 def _blocks(rng: np.random.Generator) -> Scenario:
@@ -123,10 +125,10 @@ def _abuser(
     provider: str, rng: np.random.Generator, *, aged: bool = False, domain: str = "", good: int = 20
 ) -> Scenario:
     """60 accounts of one abuser in a smaller fleet, to all providers or to one; with a history or without; on a pool of
-    their own, or on everybody's under one From domain."""
+    their own, or on everybody's under one From domain, or each under its own (`-`)."""
     fleet, who, a_day = _good(rng, good)
     _day(fleet, who, a_day, 1, Rates())
-    bad = fleet.add("abuser", 60, pool="shared" if domain else "theirs", domain=domain)
+    bad = fleet.add("abuser", 60, pool="shared" if domain else "theirs", domain=domain.strip("-"))
     if provider:
         fleet.only(bad, provider)
     if aged:
@@ -151,7 +153,7 @@ def _partly(rng: np.random.Generator, rate: float, hours: int, *, outcome: str =
     fleet, who, a_day = _good(rng, good)
     struck = Rates(**{outcome: at_provider("gmail", rate, 0.004)})
     _day(fleet, who, a_day, hours, struck)
-    return Scenario(fleet, who, _bought(fleet, 10))
+    return Scenario(fleet, who, _bought(fleet, 10), late=outcome == "expired")
 
 
 def _first_mailing(rng: np.random.Generator, *, known: int, new: int, only: str = "") -> Scenario:
@@ -214,6 +216,8 @@ SCENARIOS: dict[str, Make] = {
     "the same, to one provider alone": lambda rng: _abuser("gmail", rng),
     "the same, aged, on a pool of their own": lambda rng: _abuser("gmail", rng, aged=True),
     "the same, aged, under one From domain": lambda rng: _abuser("gmail", rng, aged=True, domain="abuser.example"),
+    "the same, aged, on everybody's pool, each with a domain": lambda rng: _abuser("gmail", rng, aged=True, domain="-"),
+    "the same, to all providers": lambda rng: _abuser("", rng, aged=True, domain="-"),
     "the same, aged, in a fleet of 40": lambda rng: _abuser("", rng, aged=True, good=40),
     "one giant with a list of one provider": _giant,
     "a third is refused for three hours": lambda rng: _partly(rng, 0.30, 3),

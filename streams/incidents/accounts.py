@@ -33,6 +33,12 @@ class CellCounts(NamedTuple):
         total = self.delivered if outcome == "complained" else self.finished
         return Seen(max(total, 0), max(getattr(self, outcome), 0))
 
+    def beside(self, outcome: Outcome) -> int:
+        """Recipients that failed in other ways than one; of complaints nothing does."""
+        if outcome == "complained":
+            return 0
+        return max(self.hard + self.block + self.expired - self.seen(outcome).failed, 0)
+
     def failures(self, outcome: Outcome) -> Seen:
         """What tells whether the history is a good one: failures, or complaints where the outcome is that."""
         if outcome == "complained":
@@ -89,6 +95,7 @@ class Accounts:
                     elsewhere=(NOTHING if everywhere else rest).seen(outcome),
                     history=all_before.failures(outcome),
                     address=self.company.get((customer, "ip"), ""),
+                    beside=(rest if everywhere else cells[place]).beside(outcome),
                 )
             )
         return found

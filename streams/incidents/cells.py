@@ -139,6 +139,17 @@ FROM
 GROUP BY customer, dimension
 """  # noqa: S608 - made of texts of this project only
 
+#: Of customers at one provider, or all but some, by the minute of an hour.
+BY_MINUTE = f"""
+SELECT customer, toUnixTimestamp(bucket) AS minute, sum(hard), sum(block), sum(expired), sum(complained),
+    toInt64({finished_sql("sum({})")}), sum(delivered)
+FROM counts
+WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
+    AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+    AND if({{place:String}} = '*', value NOT IN {{without:Array(String)}}, value = {{place:String}})
+GROUP BY customer, minute
+"""  # noqa: S608 - made of texts of this project only
+
 #: The hour of the first mail there is, by the hourly projection.
 FIRST_HOUR = """
 SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour FROM counts
@@ -305,6 +316,22 @@ class Cells:
         for part in portions(self._store, customers):
             for customer, dimension, value in self._store.rows(COMPANY, {"customers": part, "hours": list(hours)}):
                 found[str(customer), str(dimension)] = str(value)
+        return found
+
+    def by_minute(
+        self, place: str, hour: int, customers: Collection[str], without: Collection[str]
+    ) -> dict[str, dict[int, CellCounts]]:
+        """What customers had at one place in the minutes (epoch s) of an hour; of all mail (`*`) but that to the
+        providers `without`.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        asked = {"since": hour, "until": hour + HOUR_S, "place": place, "without": sorted(without)}
+        found: dict[str, dict[int, CellCounts]] = defaultdict(dict)
+        for part in portions(self._store, sorted(customers)):
+            for customer, minute, *numbers in self._store.rows(BY_MINUTE, {"customers": part, **asked}):
+                found[str(customer)][int(minute)] = CellCounts(*map(int, numbers))
         return found
 
     def _histories(self, midnight: int, customers: Iterable[str]) -> ByProvider:

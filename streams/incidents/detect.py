@@ -10,11 +10,12 @@ minutes, and in a fleet of six a few more.
 It must not hide the bad. Who has no history is no witness, however many accounts there are. Who fails elsewhere as well
 (a bad list does so everywhere) is none either. And where those who were struck share one pool, or one sending address,
 while others send to the place unharmed, it is that pool or address: refusals (`block`, `expired`) then are an incident
-of it, unknown recipients are nobody's fault but the senders'.
+of it, unknown recipients are nobody's fault but the senders'. Nor does it count how many send to this one place alone,
+where those who are seen to be good elsewhere are unharmed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import lgamma, log
 from typing import Literal, NamedTuple
 
@@ -48,7 +49,7 @@ LEAST_STRUCK = 3
 SHARE = 1 / 3
 #: The share of the weight of those outside of a pool that may be for an incident by chance, where it is the pool's own.
 BY_CHANCE = 1 / 8
-#: Mail elsewhere tells from so many recipients on; a customer who fails there at half the rate or more is no witness.
+#: Mail elsewhere tells from so many recipients on; who fails there at half the common rate or more is no witness.
 TELLING_ELSEWHERE = 20
 AS_BAD_ELSEWHERE = 0.5
 #: Outcomes for which a pool alone can be the cause.
@@ -65,6 +66,10 @@ class Seen(NamedTuple):
     def rate(self) -> float:
         return self.failed / self.total if self.total else 0.0
 
+    def plus(self, other: "Seen") -> "Seen":
+        """Both together."""
+        return Seen(self.total + other.total, self.failed + other.failed)
+
 
 class Account(NamedTuple):
     """One customer at one place in one hour.
@@ -72,7 +77,7 @@ class Account(NamedTuple):
     `owner` is what accounts of one owner have in common (a From domain), the customer where nothing is known; `pool`
     and `address` are those that most of its mail went through. `usual` is what it had at this place in the weeks
     before, `elsewhere` what it has in the same hour at all other places, `history` what it had in the weeks before at
-    all places together.
+    all places together; `beside` are those here who failed in another way.
     """
 
     customer: str
@@ -83,6 +88,7 @@ class Account(NamedTuple):
     elsewhere: Seen
     history: Seen
     address: str = ""
+    beside: int = 0
 
 
 class Finding(NamedTuple):
@@ -98,6 +104,12 @@ class Finding(NamedTuple):
     weight: float
 
 
+#: Of those who were spared in the very minutes in which others were struck, what one weighs at most (6 is 400 times
+#: likelier), and what they must weigh together, less what is due to having been picked.
+MOST_MEANWHILE = 6.0
+ENOUGH_MEANWHILE = 8.0
+
+
 class _Vote(NamedTuple):
     account: Account
     weight: float
@@ -111,7 +123,7 @@ def find(
     `enough` is lower for an hour next to one that is an incident already, `share` higher for mail to all places
     together.
     """
-    able = [each for each in accounts if _may_tell(outcome, each)]
+    able = _able(outcome, accounts)
     if len(able) < LEAST_STRUCK:
         return None
     best: Finding | None = None
@@ -120,6 +132,8 @@ def find(
         found = _verdict(votes, "", enough, share)
         if found is not None:
             found = _of_one_pool(outcome, votes, found, enough)
+        if found is not None and _spares_who_is_known(outcome, able, usual, raised, share):
+            found = None
         if found is not None and (best is None or found.weight > best.weight):
             best = found
     return best
@@ -130,31 +144,96 @@ def is_good_elsewhere(outcome: Outcome, account: Account) -> bool:
     return account.elsewhere.total >= TELLING_ELSEWHERE and account.elsewhere.rate < BAD_HISTORY[outcome]
 
 
-def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> bool:
+def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float, share: float = SHARE) -> bool:
     """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio); or it is
-    seen to be of one pool or address alone, however many send through that."""
-    able = [each for each in accounts if _may_tell(outcome, each)]
-    votes = _votes(outcome, able, usual, min(max(raised, RAISED[0]), RAISED[-1]))
+    seen to be of one pool or address alone, or of those who send to this place alone, however many these are. `share`
+    is that of the weight which the struck must still have."""
+    raised = min(max(raised, RAISED[0]), RAISED[-1])
+    able = _able(outcome, accounts)
+    votes = _votes(outcome, able, usual, raised)
     if any(_alone(votes, of) is not None for of in (_pool_of, _address_of)):
         return True
+    return _spared(votes, share) or _spares_who_is_known(outcome, able, usual, raised, share)
+
+
+def _spared(votes: Sequence[_Vote], share: float) -> bool:
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
-    return contra >= ENOUGH and pro < SHARE * (pro + contra)
+    return contra >= ENOUGH and pro < share * (pro + contra)
+
+
+def _spares_who_is_known(outcome: Outcome, able: Sequence[Account], usual: Seen, raised: float, share: float) -> bool:
+    """Whether of those whose mail elsewhere tells that they are good several are clearly spared. An abuser's accounts
+    grow old too; they may send to one place alone, so that no mail elsewhere gives them away, and be more than all the
+    others."""
+    known = [each for each in able if each.elsewhere.total >= TELLING_ELSEWHERE]
+    if len(known) == len(able):
+        return False
+    votes = _votes(outcome, known, usual, raised)
+    return sum(vote.weight <= -STRUCK for vote in votes) >= LEAST_STRUCK and _spared(votes, share)
+
+
+def is_spared_meanwhile(
+    outcome: Outcome,
+    accounts: Sequence[Account],
+    usual: Seen,
+    raised: float,
+    minutes: Mapping[str, Mapping[int, Seen]],
+) -> bool:
+    """Whether several were clearly unharmed at a place in the very minutes in which the rate there was `raised` (a
+    ratio) for others: then it is those, not the place. `minutes` is what each customer had there by the minute.
+
+    For who fails at that place alone this is not asked: of a provider's servers some may refuse.
+    """
+    able = _able(outcome, accounts)
+    struck = {vote.account.owner for vote in _votes(outcome, able, usual, raised) if vote.weight >= STRUCK}
+    theirs: dict[int, Seen] = defaultdict(lambda: Seen(0, 0))
+    for each in able:
+        for minute, seen in minutes.get(each.customer, {}).items() if each.owner in struck else ():
+            theirs[minute] = theirs[minute].plus(seen)
+    bad = {minute for minute, seen in theirs.items() if seen.rate >= raised / 2}
+    meanwhile = []
+    for each in able:
+        here = Seen(0, 0)
+        for minute, seen in minutes.get(each.customer, {}).items():
+            here = here.plus(seen) if minute in bad else here
+        if here.total:
+            meanwhile.append(each._replace(here=here))
+    votes = _votes(outcome, meanwhile, usual, raised, MOST_MEANWHILE)
+    spared = [-vote.weight for vote in votes if vote.weight <= -STRUCK and vote.account.owner not in struck]
+    return len(spared) >= LEAST_STRUCK and sum(spared) - _ways(len(votes), len(spared)) >= ENOUGH_MEANWHILE
+
+
+def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
+    """Those who can tell.
+
+    Who fails elsewhere at half of what is common here is none of them. It is not asked at half of what it has here
+    itself: of many who fail everywhere alike some fail more at one place by chance, and those alone would be left.
+    Complaints are too few for that; of two providers in trouble one is asked by those it struck more.
+    """
+    some = [each for each in accounts if _may_tell(outcome, each)]
+    common = sum(each.here.rate for each in some) / len(some) if some else 0.0
+    found = []
+    for each in some:
+        rate = each.here.rate if outcome == "complained" else common
+        as_bad = max(BAD_HISTORY[outcome], rate * AS_BAD_ELSEWHERE)
+        if each.elsewhere.total < TELLING_ELSEWHERE or each.elsewhere.rate < as_bad:
+            found.append(each)
+    return found
 
 
 def _may_tell(outcome: Outcome, account: Account) -> bool:
-    history = account.history
-    if account.here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= BAD_HISTORY[outcome]:
+    """Who has a good history, and does not fail here in another way more than in this."""
+    history, here, bad = account.history, account.here, BAD_HISTORY[outcome]
+    if here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= bad:
         return False
-    elsewhere = account.elsewhere
-    fails_everywhere = elsewhere.total >= TELLING_ELSEWHERE and elsewhere.rate >= max(
-        BAD_HISTORY[outcome], account.here.rate * AS_BAD_ELSEWHERE
-    )
-    return not fails_everywhere
+    return account.beside <= here.failed or account.beside < bad * here.total
 
 
-def _votes(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float) -> list[_Vote]:
-    """One vote for each owner: that of its accounts together, no more than `MOST` either way."""
+def _votes(
+    outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float, most: float = MOST
+) -> list[_Vote]:
+    """One vote for each owner: that of its accounts together, no more than `most` either way."""
     fleet = max(usual.rate, LEAST_USUAL[outcome])
     weights: dict[str, float] = defaultdict(float)
     named: dict[str, Account] = {}
@@ -166,7 +245,7 @@ def _votes(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: f
         failed = min(each.here.failed, each.here.total)
         weights[each.owner] += failed * log(raised / own) + (each.here.total - failed) * log((1 - raised) / (1 - own))
         named.setdefault(each.owner, each)
-    return [_Vote(named[owner], min(MOST, max(-MOST, weight))) for owner, weight in sorted(weights.items())]
+    return [_Vote(named[owner], min(most, max(-most, weight))) for owner, weight in sorted(weights.items())]
 
 
 def _verdict(votes: Sequence[_Vote], pool: str, enough: float, share: float = SHARE) -> Finding | None:

@@ -4,22 +4,27 @@ A place is asked by itself first. Then those of one hour that may have been stru
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from schemas.incident import EVERYWHERE, Example, Incident
+from schemas.providers import OTHER
 from schemas.times import HOUR_S
 from streams.incidents.accounts import Accounts, CellCounts
 from streams.incidents.cells import Cells
 from streams.incidents.detect import (
+    BAD_HISTORY,
     ENOUGH,
     LEAST_STRUCK,
     SHARE,
+    TELLING_ELSEWHERE,
     Account,
     Finding,
     Outcome,
+    Seen,
     find,
     is_good_elsewhere,
     is_over,
+    is_spared_meanwhile,
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
@@ -30,6 +35,8 @@ from streams.incidents.stored import ProviderHour
 ENOUGH_BESIDE = ENOUGH / 2
 #: The share of the witnesses who must have been struck for it to be everybody's mail.
 SHARE_OF_ALL = 2 / 3
+#: And the share that they must still have, or it was not everybody's: an hour of it may have begun or ended well.
+SHARE_OF_ALL_STILL = 1 / 2
 EXAMPLES = 5
 
 
@@ -87,7 +94,9 @@ class Finder:
                 continue
             some = self._witnesses(accounts, outcome, place, hour, hit)
             finding = self._asked(outcome, some, place, hour, beside=beside)
-            if finding is not None:
+            if finding is not None and not (
+                not finding.pool and self._is_theirs(accounts, some, outcome, place, hour, finding.raised, hit)
+            ):
                 found.append(self._found_hour(place, hour, outcome, some, finding))
         return found
 
@@ -142,6 +151,8 @@ class Finder:
     ) -> list[Account]:
         """Those who are asked about a place and hour; elsewhere is without the incidents in `hit`."""
         some = accounts.of(place, hour, outcome, set(hit) - {(place, hour)})
+        if place == EVERYWHERE:
+            some = [each for each in some if _may_tell_of_all(accounts.by_hour[hour][each.customer], hour, hit)]
         return with_peers(outcome, some) if self._cells.is_first_day(hour) else some
 
     def _found_hour(
@@ -185,11 +196,49 @@ class Finder:
             for each in known
             if each.value == place
             for outcome in OUTCOMES
-            if outcome == each.outcome
-            and is_over(
-                outcome,
-                self._witnesses(accounts, outcome, place, hour, hit),
-                self.usual(place, hour).seen(outcome),
-                each.rate,
-            )
+            if outcome == each.outcome and self._is_over(accounts, outcome, place, hour, each.rate, hit)
         }
+
+    def _is_over(
+        self, accounts: Accounts, outcome: Outcome, place: str, hour: int, rate: float, hit: Collection[ProviderHour]
+    ) -> bool:
+        some = self._witnesses(accounts, outcome, place, hour, hit)
+        share = SHARE_OF_ALL_STILL if place == EVERYWHERE else SHARE
+        return is_over(outcome, some, self.usual(place, hour).seen(outcome), rate, share) or self._is_theirs(
+            accounts, some, outcome, place, hour, rate, hit
+        )
+
+    def _is_theirs(
+        self,
+        accounts: Accounts,
+        some: list[Account],
+        outcome: Outcome,
+        place: str,
+        hour: int,
+        rate: float,
+        hit: Collection[ProviderHour],
+    ) -> bool:
+        """Whether those who fail do so at several places, while others are unharmed in the very minutes: a bad list
+        fails everywhere, and so do the accounts of one abuser, however old they grew."""
+        failing = {each.customer for each in some if each.here.rate >= rate / 2}
+        if len(some) - len(failing) < LEAST_STRUCK or outcome == "complained":
+            return False
+        if place != EVERYWHERE:
+            elsewhere = Seen(0, 0)
+            for each in accounts.of(place, hour, outcome, ()):
+                elsewhere = elsewhere.plus(each.elsewhere) if each.customer in failing else elsewhere
+            if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < BAD_HISTORY[outcome]:
+                return False
+        without = {value for value, at in hit if at == hour} - {place}
+        minutes = {
+            customer: {minute: cells.seen(outcome) for minute, cells in of.items()}
+            for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
+        }
+        return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
+
+
+def _may_tell_of_all(cells: Mapping[str, CellCounts], hour: int, hit: Collection[ProviderHour]) -> bool:
+    """Who sends to one provider alone says nothing of all mail, unless it is hardly any (or to those that the table of
+    providers does not know)."""
+    left = {place for place in cells if (place, hour) not in hit}
+    return len(left) != 1 or OTHER in left or sum(cells[place].finished for place in left) < TELLING_ELSEWHERE

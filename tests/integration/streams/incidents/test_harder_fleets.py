@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("standing_clock")
 
 
 class Group(NamedTuple):
-    """So many customers; the failing share at gmail in the hour, and elsewhere; whether they sent before; and at which
-    other places they fail as at gmail."""
+    """So many customers; the failing share at gmail in the hour, and elsewhere (-1: nothing is sent there); whether
+    they sent before; and at which other places they fail as at gmail."""
 
     name: str
     many: int
@@ -53,6 +53,14 @@ CASES = {
         [Group("good", 10, 0.005, 0.005, old=True), Group("bought", 60, 0.2, 0.2, old=False)],
         False,
     ),
+    "an abuser with more accounts of long standing than there are good customers, each with a domain of its own": (
+        [Group("good", 12, 0.005, 0.005, old=True), Group("bought", 40, 0.25, 0.25, old=True)],
+        False,
+    ),
+    "the same, to one provider alone": (
+        [Group("good", 12, 0.005, 0.005, old=True), Group("bought", 40, 0.25, -1, old=True)],
+        False,
+    ),
     "bought lists of good customers of long standing": (
         [Group("good", 20, 0.005, 0.005, old=True), Group("bought", 6, 0.15, 0.15, old=True)],
         False,
@@ -79,6 +87,8 @@ def sent(
 ) -> list[Row]:
     rows = []
     for row in mail(who, at, count, 0, chance):
+        if elsewhere < 0 and row.provider != "gmail":
+            continue
         share = gmail if row.provider in ("gmail", *also) else elsewhere
         bad = sum(chance.random() < share for _ in range(row.delivered))
         rows.append(row._replace(delivered=row.delivered - bad, hard=bad))

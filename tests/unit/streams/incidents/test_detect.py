@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.incidents.detect import LEAST_STRUCK, Account, Seen, find, is_over
+from streams.incidents.detect import LEAST_STRUCK, Account, Seen, find, is_over, is_spared_meanwhile
 
 CASES = tomllib.loads(Path(__file__).with_name("detect.toml").read_text(encoding="utf-8"))["case"]
 USUAL = {"complained": Seen(100_000, 30)}
@@ -32,6 +32,7 @@ def accounts(groups: list[dict[str, Any]]) -> list[Account]:
             elsewhere=seen(group.get("elsewhere")),
             history=seen(group["history"]),
             address=group.get("address", ""),
+            beside=group.get("beside", 0),
         )
         for place, group in enumerate(groups)
         for number in range(group["count"])
@@ -83,6 +84,69 @@ def test_it_is_over_when_it_is_seen_to_be_of_one_pool_however_many_send_through_
     abuser = {"count": 60, "pool": "theirs", "here": [20, 60], "history": [10, 2000]}
     others = {"count": spared, "pool": "shared", "here": [0, 60], "history": [10, 2000]}
     assert is_over(outcome, accounts([abuser, others]), FAILING, 0.35) == over
+
+
+def test_it_is_over_when_those_who_send_to_this_place_alone_are_struck_alone() -> None:
+    alone = {"count": 60, "here": [20, 60], "history": [10, 2000]}
+    good = {"here": [0, 30], "elsewhere": [0, 40], "history": [10, 2000]}
+    assert is_over("hard", accounts([alone, {"count": 5, **good}]), FAILING, 0.35)
+    assert not is_over("hard", accounts([alone, {"count": 2, **good}]), FAILING, 0.35)
+
+
+def test_of_all_mail_the_struck_must_still_have_the_share_that_is_asked_for() -> None:
+    some = accounts(
+        [{"count": 5, "here": [20, 60], "history": [10, 2000]}, {"count": 6, "here": [0, 60], "history": [10, 2000]}]
+    )
+    assert not is_over("hard", some, FAILING, 0.35)
+    assert is_over("hard", some, FAILING, 0.35, share=1 / 2)
+
+
+def test_of_many_who_fail_everywhere_alike_those_who_fail_more_at_one_place_by_chance_tell_nothing() -> None:
+    """160 aged accounts of one abuser fail 12 % at all providers; in the first minute each has two recipients at a
+    small one, so a fifth fails there at a half or more."""
+    chance = np.random.default_rng(3)
+    for _ in range(20):
+        here, there = chance.binomial(2, 0.12, 160), chance.binomial(24, 0.12, 160)
+        groups = [
+            {"count": 1, "here": [int(one), 2], "elsewhere": [int(other), 24], "history": [10, 2000]}
+            for one, other in zip(here, there, strict=True)
+        ]
+        good = {"count": 40, "here": [0, 3], "elsewhere": [0, 20], "history": [10, 2000]}
+        assert find("hard", accounts([*groups, good]), FAILING) is None
+
+
+STRUCK = {"count": 60, "here": [24, 200], "history": [10, 2000]}
+
+
+@pytest.mark.parametrize(
+    ("spared", "at", "theirs"),
+    [(6, range(20), True), (2, range(20), False), (6, range(20, 40), False)],
+    ids=["in the very minutes", "two are too few", "before and after"],
+)
+def test_several_who_are_unharmed_in_the_very_minutes_say_that_it_is_the_others(
+    spared: int, at: range, theirs: bool
+) -> None:
+    some = accounts([STRUCK, {"count": spared, "here": [0, 100], "history": [10, 2000]}])
+    minutes = {
+        each.customer: {minute: Seen(5, 0) for minute in at}
+        if not each.here.failed
+        else {minute: Seen(10, minute % 2 + 1) for minute in range(20)}
+        for each in some
+    }
+    assert is_spared_meanwhile("hard", some, FAILING, 0.12, minutes) == theirs
+
+
+def test_a_few_small_ones_are_unharmed_by_chance_where_a_fifth_is_refused() -> None:
+    chance = np.random.default_rng(5)
+    some = accounts([{"count": 60, "here": [4, 20], "history": [10, 2000]}])
+    for _ in range(50):
+        minutes = {
+            each.customer: {minute: Seen(1, int(chance.random() < 0.2)) for minute in range(20)} for each in some
+        }
+        seen = [
+            each._replace(here=Seen(20, sum(one.failed for one in minutes[each.customer].values()))) for each in some
+        ]
+        assert not is_spared_meanwhile("hard", seen, FAILING, 0.2, minutes)
 
 
 @given(
