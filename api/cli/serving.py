@@ -14,6 +14,7 @@ from api.http.metrics import metrics_apart
 from api.stack.application import application
 from api.stack.operations import operations
 from api.stack.policy import policy_in_force
+from jobs.embedded.reach import running_api
 from schemas.settings import Settings
 from streams.io.store import open_store
 
@@ -31,7 +32,7 @@ def serve(
     store.close()
     health = StageHealth("api", settings)
     app, console = application(settings, routers, health, in_force)
-    app.state.operations = operations(settings)
+    app.state.operations = operations(settings, lambda: running_api(settings))
     health.start()
     metrics = metrics_apart(settings, health.metrics, health.verdict)
     with listening, contextlib.closing(metrics), contextlib.suppress(KeyboardInterrupt):

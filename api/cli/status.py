@@ -8,8 +8,8 @@ from api.cli.options import with_settings
 from api.cli.printing import print_json, print_line
 from api.stack.status import WATCH_S, read_status
 from api.text.status import exit_code, page, status_lines
-from jobs.embedded.reach import look, reached
-from schemas.settings import Settings, names_broker, names_store
+from jobs.embedded.reach import reached, running_api
+from schemas.settings import Settings
 
 
 @command("repmon status", "repmon status --stage http://ingest:9100 --stage http://monitor:9100", name="status")
@@ -28,9 +28,8 @@ def show_status(written: Settings, stages: tuple[str, ...], watch: float, as_jso
     the stages that answer here; and what to do about what is not well. The exit code is 0 if all is well, 1 if
     something is not, 2 if nobody can tell, as where neither broker nor store answers.
     """
-    settings, found = reached(written), look(written).running
-    beside = found is not None and not (names_broker(written) and names_store(written))
-    seen = read_status(settings, found.api if found is not None and beside else "", stages, watch_s=watch)
+    settings = reached(written)
+    seen = read_status(settings, running_api(settings), stages, watch_s=watch)
     lines = status_lines(seen)
     code = exit_code(lines)
     if as_json:

@@ -35,7 +35,7 @@ class Interface:
         self._listening = listening
         self._host = settings.api.host
         self.port = int(listening.getsockname()[1])
-        self._app.state.operations = operations(settings, self.url)
+        self._app.state.operations = operations(settings, lambda: self.url)
 
     @property
     def url(self) -> str:

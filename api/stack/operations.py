@@ -1,5 +1,7 @@
 """What the console does with the settings of an installation: its status, and dead letters sent again."""
 
+from collections.abc import Callable
+
 from api.console.operations import Operations
 from api.stack.adapting import adapt_context
 from api.stack.status import read_status
@@ -16,11 +18,11 @@ MAX_MESSAGE_BYTES = 16_000_000
 WATCH_S = 1.0
 
 
-def operations(settings: Settings, running: str = "") -> Operations:
-    """By these settings; `running` is the address of a `repmon up` that is a stage of it."""
+def operations(settings: Settings, running: Callable[[], str]) -> Operations:
+    """By these settings; `running` finds the address of a `repmon up` that is a stage of it, empty where none is."""
 
     def status() -> StatusSeen:
-        return read_status(settings, running, watch_s=WATCH_S)
+        return read_status(settings, running(), watch_s=WATCH_S)
 
     def replayer(store: Store, by: str, *, mended: bytes | None = None, force: bool = False) -> Replayer:
         publisher = Publisher(settings.kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})

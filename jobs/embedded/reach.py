@@ -94,6 +94,17 @@ def reached(settings: Settings) -> Settings:
     )
 
 
+def running_api(settings: Settings) -> str:
+    """The address of the `repmon up` that runs in the data folder, where its broker or its store is that of these
+    settings (such as `reached` gives); empty where none is."""
+    running = look(settings).running
+    if running is None:
+        return ""
+    same_broker = running.kafka.bootstrap == settings.kafka.bootstrap
+    same_store = bool(running.clickhouse.url) and running.clickhouse.url == settings.clickhouse.url
+    return running.api if same_broker or same_store else ""
+
+
 def where_from(settings: Settings, section: str) -> list[str]:
     """Where the address of a server that cannot be reached is from, and how to name another: lines for a person.
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from jobs.embedded.folder import RUNNING, DataFolder, Running
-from jobs.embedded.reach import NotYetError, look, reached, where_from
+from jobs.embedded.reach import NotYetError, look, reached, running_api, where_from
 from schemas.settings import ClickHouse, Embedded, Kafka, Settings
 
 ELSEWHERE = ClickHouse(url="http://127.0.0.1:18123")
@@ -17,8 +17,8 @@ def told(folder: Path, section: str = "clickhouse") -> list[str]:
     return where_from(Settings(embedded=Embedded(data=str(folder))), section)
 
 
-def announce(folder: Path, pid: int) -> None:
-    running = Running(pid=pid, kafka=Kafka(bootstrap="127.0.0.1:19092"), clickhouse=ELSEWHERE, api="")
+def announce(folder: Path, pid: int, api: str = "") -> None:
+    running = Running(pid=pid, kafka=Kafka(bootstrap="127.0.0.1:19092"), clickhouse=ELSEWHERE, api=api)
     (folder / RUNNING).write_bytes(msgspec.json.encode(running))
 
 
@@ -81,3 +81,14 @@ def test_address_that_is_set_is_named_as_the_reason(tmp_path: Path) -> None:
     (line,) = where_from(settings, "clickhouse")
     assert line.startswith("this address is set in [clickhouse] or REPMON_CLICKHOUSE__URL")
     assert len(where_from(settings, "kafka")) == 2, "of the broker nothing is set"
+
+
+def test_one_that_runs_is_a_stage_of_those_who_look_at_its_broker_or_store_alone(tmp_path: Path) -> None:
+    settings = Settings(embedded=Embedded(data=str(tmp_path)))
+    assert running_api(settings) == ""
+    announce(tmp_path, os.getpid(), "http://127.0.0.1:8080")
+    assert running_api(reached(settings)) == "http://127.0.0.1:8080"
+    elsewhere = Settings(
+        embedded=settings.embedded, kafka=Kafka(bootstrap="broker:9092"), clickhouse=ClickHouse(url="http://store:8123")
+    )
+    assert running_api(reached(elsewhere)) == ""
