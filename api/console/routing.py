@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -94,5 +94,10 @@ def _sign_in(request: Request) -> Response:
         return page(request, "arrived.html", f"{wanted}{separator}arrived=1")
     if request.headers.get("sec-fetch-mode") not in (None, "navigate"):
         return Response("signed out\n", HTTPStatus.UNAUTHORIZED, HEADERS, media_type="text/plain")
-    asked = urlencode({"next": wanted}) if request.method == "GET" and wanted != "/console/" else ""
+    asked = urlencode({"next": wanted}) if wanted != "/console/" else ""
+    if request.method == "POST":
+        # What was sent is lost; the page that it was written on is where one goes on.
+        came_from = urlsplit(request.headers.get("referer", ""))
+        back = came_from.path + (f"?{came_from.query}" if came_from.query else "")
+        asked = urlencode({"ended": 1, **({"next": back} if came_from.netloc == request.url.netloc else {})})
     return RedirectResponse(f"{SIGN_IN}?{asked}" if asked else SIGN_IN, HTTPStatus.SEE_OTHER, HEADERS)

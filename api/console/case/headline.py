@@ -155,6 +155,8 @@ def _how_it_ends(rule: Rule, level: Level, window: str) -> str:
 def _steps(
     whole: ScopeExplained, rule: RuleExplained | None, alert: OpenAlert | None, policy: Policy
 ) -> Iterator[NextStep]:
+    if whole.suspended:
+        yield NextStep("It stays suspended until somebody reinstates it.")
     if alert and alert.held_since:
         yield NextStep(
             "Held: nobody acts on it until an operator confirms or releases it; since", epoch_ms(alert.held_since)

@@ -17,6 +17,7 @@ from api.http.keys import hash_of
 
 router = console_router()
 
+ENDED = "Your session had ended, so nothing was done. Sign in, and repeat it."
 HOME, OWN = "/console/", "/console/mine"
 #: Where to go on after signing in: a page of the console.
 INSIDE = re.compile(r"/console/(?![/\\])[^\\\x00-\x1f]*")
@@ -33,7 +34,9 @@ class SignInView:
 @router.get("/sign-in")
 async def get_sign_in(request: Request) -> Response:
     """The form."""
-    return page(request, "sign_in.html", SignInView(_inside(request.query_params.get("next", ""))))
+    query = request.query_params
+    said = ENDED if query.get("ended") == "1" else ""
+    return page(request, "sign_in.html", SignInView(_inside(query.get("next", "")), said))
 
 
 @router.post("/sign-in")

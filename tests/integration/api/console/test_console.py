@@ -103,6 +103,19 @@ def test_stranger_is_asked_to_sign_in_and_led_back(shown: Api) -> None:
     answer = stranger.get("/console/?q=acme")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/console/sign-in?next=%2Fconsole%2F%3Fq%3Dacme"
+    # A form of a session that ended: nothing was done, and one goes on where it was written.
+    written = {"origin": "http://testserver", "referer": "http://testserver/console/customers/acme?range=24h"}
+    answer = stranger.client.post(
+        "/console/case/suspend", data={"customer": "acme"}, headers=written, follow_redirects=False
+    )
+    assert answer.headers["location"].endswith("ended=1&next=%2Fconsole%2Fcustomers%2Facme%3Frange%3D24h")
+    shown = stranger.get(answer.headers["location"]).text
+    assert "so nothing was done" in shown
+    assert 'name="next" value="/console/customers/acme?range=24h"' in shown
+    elsewhere = stranger.client.post(
+        "/console/case/suspend", headers={"referer": "http://evil.example/console/x"}, follow_redirects=False
+    )
+    assert elsewhere.headers["location"] == "/console/sign-in?ended=1"
     assert stranger.sign_in(OPERATORS_KEY, "/console/?q=acme").headers["location"] == "/console/?q=acme"
 
 
