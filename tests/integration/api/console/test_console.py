@@ -109,9 +109,9 @@ def test_stranger_is_asked_to_sign_in_and_led_back(shown: Api) -> None:
         "/console/case/suspend", data={"customer": "acme"}, headers=written, follow_redirects=False
     )
     assert answer.headers["location"].endswith("ended=1&next=%2Fconsole%2Fcustomers%2Facme%3Frange%3D24h")
-    shown = stranger.get(answer.headers["location"]).text
-    assert "so nothing was done" in shown
-    assert 'name="next" value="/console/customers/acme?range=24h"' in shown
+    signing = stranger.get(answer.headers["location"]).text
+    assert "so nothing was done" in signing
+    assert 'name="next" value="/console/customers/acme?range=24h"' in signing
     elsewhere = stranger.client.post(
         "/console/case/suspend", headers={"referer": "http://evil.example/console/x"}, follow_redirects=False
     )
