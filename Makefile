@@ -74,6 +74,7 @@ bench: $(DEVELOPMENT) $(BENCH_STAMP) ## measure everything and write benchmarks/
 
 bench-speed: $(DEVELOPMENT) $(BENCH_STAMP) ## what is claimed of speed, latency and memory, in 25 minutes (needs a quiet machine)
 	$(BIN)/python -m benchmarks.intake_pairs --pairs 3
+	$(BIN)/python -m benchmarks.log_pairs --pairs 3
 	$(BIN)/python -m benchmarks.throughput --repeats 2
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.demo

@@ -202,6 +202,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "steady": ("10,000 customers in the order of time", figures),
     "flow": ("Judged in a steady flow of changes", figures),
     "intake_pairs": ("Next to an earlier commit", figures),
+    "log_pairs": ("Log files next to an earlier commit", figures),
     "durable": ("What fsync costs", figures),
     "verdicts": ("Verdicts", verdicts),
     "startup": ("How long commands take to start", figures),

@@ -280,8 +280,14 @@ def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Ite
 def _lines(stream: Readable, limit: int) -> Iterator[Line]:
     """Lines that are not blank, without the space around them; one that is too long is passed over."""
     number = 0
-    while line := stream.readline(limit + 2):
+    readline = stream.readline
+    while line := readline(limit + 2):
         number += 1
+        if number > 1 and len(line) <= limit:
+            # Nearly every one.
+            if line := line.strip():
+                yield number, line
+            continue
         cut = len(line) == limit + 2 and not line.endswith(b"\n")
         if cut:
             while (more := stream.readline(limit)) and not more.endswith(b"\n"):

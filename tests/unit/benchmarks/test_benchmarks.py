@@ -10,10 +10,12 @@ import pytest
 from api.stack.adapting import adapt_context
 from benchmarks import report, results
 from benchmarks.intake_pairs import Side, figures
+from benchmarks.log_pairs import KINDS, write_log
 from benchmarks.others import closing
 from benchmarks.results import Figure, Machine, Result, Run
 from benchmarks.traffic import FORMS, Expected, Message, hour, steady
 from benchmarks.verify import ADDRESSED, DEAD, NEGATIVE, ROWS, differences
+from jobs.resend.ingest_file import read_events
 from schemas.counts import MEASURES
 from schemas.event import COMPLAINT_FEEDBACK, NEGATIVE_TYPES, MailEvent
 from schemas.settings import Settings
@@ -168,3 +170,13 @@ def test_report_has_a_section_for_a_benchmark_it_does_not_know(tmp_path: Path) -
     text = report.report(results.load(tmp_path), tmp_path)
     assert "## Some delay" in text
     assert "| delay | **0.25** s | of all |" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_of_a_benchmark_has_an_event_for_each_mail(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    records = write_log(kind, file, 200, NOW_MS)
+    with file.open("rb") as log:
+        found = list(read_events(log, kind, adapt_context(Settings())))
+    assert records == len(file.read_bytes().splitlines())
+    assert len({each.id for each in found if isinstance(each, MailEvent)}) == len(found) == 200
