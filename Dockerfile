@@ -1,7 +1,7 @@
 # One image for every stage; the command says which. Built by docker-compose.yml, or with `docker build -t repmon .`.
 #
 # It has what runs beside a broker and a store of one's own. With the embedded ones too, for `repmon demo` and `repmon up`
-# alone, and almost three times as large: docker build --build-arg LOCK=requirements.txt -t repmon:embedded .
+# alone, and two and a half times as large: docker build --build-arg LOCK=requirements.txt -t repmon:embedded .
 
 FROM python:3.11.16-slim-trixie@sha256:be1575ed968de893bd54f4c56315ff7c4736ce522c1bca08fd521731aafc0d76 AS base
 
