@@ -19,9 +19,10 @@ TORTURE_ARGS ?= --faults 200
 FUZZ_ARGS ?= --seconds 60
 FUZZ_API_ARGS ?= --seconds 120
 VERDICTS_ARGS ?=
+UPGRADE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz fuzz-api mutants torture lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
+.PHONY: help demo test test-fast fuzz fuzz-api mutants torture upgrade-test lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,6 +50,9 @@ mutants: $(MUTANTS_STAMP) ## change the core in one place at a time: do the test
 
 torture: $(DEVELOPMENT) ## ten minutes of faults mixed at random under load, then every count compared
 	$(BIN)/python -m tests.faults.torture $(TORTURE_ARGS)
+
+upgrade-test: $(DEVELOPMENT) ## an upgrade from the oldest tables with the real code of that time, every count compared (a minute)
+	$(BIN)/python -m tests.upgrade $(UPGRADE_ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy --strict and the import rules
 	$(BIN)/ruff check .

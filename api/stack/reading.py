@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from api.stack.adapting import adapt_context, load_classifier
 from api.stack.registered import RegisteredDomains, looks_for_domains
+from jobs.setup.generations import check_generation
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import MAKE_KEY
 from schemas.times import utc_now_ms
@@ -89,7 +90,7 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
             registered = RegisteredDomains(owners, lambda: open_store(settings.clickhouse))
             registered.look()
             beside.append(registered.pulse())
-        for said in check_server(store, settings.ingest.lease_s):
+        for said in (*check_generation(store), *check_server(store, settings.ingest.lease_s)):
             log.warning("%s", said)
         for fault in check_stored(store, settings.ingest, utc_now_ms()):
             log.error("%s", fault.detail)

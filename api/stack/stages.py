@@ -9,6 +9,7 @@ from pathlib import Path
 
 from api.stack.policy import policy_in_force, with_decisions
 from api.stack.reading import ingest_worker
+from jobs.setup.generations import check_generation
 from schemas import providers
 from schemas.errors import ExternalError
 from schemas.mail import MailSettings
@@ -50,6 +51,8 @@ class MonitorStage:
             MailWriter(settings.mail)  # a mistake in templates and languages is reported at the start
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
+        for said in check_generation(self._store):
+            log.warning("%s", said)
         deployment = read_deployment(self._store, settings.deployment.name)
         in_force = policy_in_force(settings, self._store)
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
