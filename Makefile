@@ -16,13 +16,14 @@ DEMO_ARGS ?=
 PYTEST := -n 4 --dist loadgroup --durations=20
 TEST_ARGS ?=
 TORTURE_ARGS ?= --faults 200
+SOAK_ARGS ?=
 FUZZ_ARGS ?= --seconds 60
 FUZZ_API_ARGS ?= --seconds 120
 VERDICTS_ARGS ?=
 UPGRADE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz fuzz-api mutants torture upgrade-test lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
+.PHONY: help demo test test-fast fuzz fuzz-api mutants torture soak upgrade-test lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -53,6 +54,9 @@ torture: $(DEVELOPMENT) ## ten minutes of faults mixed at random under load, the
 
 upgrade-test: $(DEVELOPMENT) ## an upgrade from the oldest tables with the real code of that time, every count compared (a minute)
 	$(BIN)/python -m tests.upgrade $(UPGRADE_ARGS)
+
+soak: $(DEVELOPMENT) ## half an hour at half of what it can do, with faults and rolling restarts: does anything grow (SOAK_ARGS="--minutes 3")
+	$(BIN)/python -m tests.faults.soak $(SOAK_ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy --strict and the import rules
 	$(BIN)/ruff check .

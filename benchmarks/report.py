@@ -204,6 +204,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "intake_pairs": ("Next to an earlier commit", figures),
     "log_pairs": ("Log files next to an earlier commit", figures),
     "durable": ("What fsync costs", figures),
+    "soak": ("Half an hour with faults and rolling restarts", figures),
     "verdicts": ("Verdicts", verdicts),
     "startup": ("How long commands take to start", figures),
     "image_size": ("How large the image is", figures),

@@ -108,10 +108,12 @@ class Deployment:
         load.start()
         return load
 
-    def live(self, rate: float, *, seed: int) -> Traffic:
+    def live(self, rate: float, *, seed: int, customers: int = 30, repeated_within_s: float | None = None) -> Traffic:
         """Simulated mail of the present at `rate` events/s until it is ended, begun."""
-        options = simulate.SimulationOptions(seed=seed, customers=30, messages=0, live_rate=rate, live_seconds=-1)
-        load = Traffic(self.sender, self.sent, options)
+        options = simulate.SimulationOptions(
+            seed=seed, customers=customers, messages=0, live_rate=rate, live_seconds=-1
+        )
+        load = Traffic(self.sender, self.sent, options, repeated_within_s=repeated_within_s)
         self._loads.append(load)
         load.start()
         return load

@@ -1,7 +1,8 @@
 """The tools of the fault tests themselves: a comparison that finds every difference, faults that follow from a seed."""
 
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -10,6 +11,9 @@ from schemas.counts import MEASURES
 from schemas.event import MailEvent
 from streams.io.store import Store
 from tests.faults.plan import KINDS, MOST_WORKERS, plan
+from tests.faults.soak import KINDS as SOAK_KINDS
+from tests.faults.soak import soak_plan
+from tests.faults.steady import Sample, growth, lagging, unsteady
 from tests.support.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, Sent, differences
 
 AT_MS = 1_795_000_000_000
@@ -101,3 +105,37 @@ def test_two_hundred_faults_have_every_kind_and_one_to_four_workers() -> None:
         assert Counter(fault.kind for fault in faults).keys() == KINDS.keys()
         assert {fault.workers for fault in faults} <= set(range(1, MOST_WORKERS + 1))
         assert all(fault.target < fault.workers for fault in faults)
+
+
+def samples(memory: Callable[[int], float], files: int = 20, later_files: int = 20) -> list[Sample]:
+    """An hour of looks, one a minute."""
+    return [Sample(60.0 * at, int(memory(at)), files if at < 30 else later_files, 12) for at in range(60)]
+
+
+def test_memory_that_goes_up_and_down_does_not_grow() -> None:
+    chance = random.Random(1)
+    assert unsteady("w1", samples(lambda _: 300e6 + chance.uniform(-20e6, 20e6))) == []
+    assert growth(samples(lambda at: 300e6 + 50e6 * (at == 59))) == (0.0, 0.0)
+
+
+def test_memory_that_grows_is_told_by_how_much_an_hour() -> None:
+    assert unsteady("w1", samples(lambda at: 300e6 + 0.1e6 * at)) == [
+        "w1: memory grows by 2.0% an hour, give or take 0.0%"
+    ]
+
+
+def test_files_that_are_left_open_are_told() -> None:
+    assert unsteady("w1", samples(lambda _: 300e6, 20, 60)) == ["w1: 20 files became 60"]
+
+
+def test_what_waits_longer_and_longer_is_told() -> None:
+    assert lagging([100.0] * 20 + [5_000.0] * 10, rate=1_000) == ["lag: 100 events waited, then 5,000"]
+    assert lagging([900.0, 1_100.0] * 15, rate=1_000) == []
+
+
+def test_a_soak_strikes_only_what_may_come_and_go() -> None:
+    faults = soak_plan(7, minutes=30)
+    assert {each.target for each in faults} == {1}
+    assert {each.kind for each in faults} <= {*KINDS, *SOAK_KINDS}
+    assert sum(each.gap_s for each in faults) > 30 * 60
+    assert soak_plan(7, minutes=30) == faults

@@ -74,19 +74,22 @@ DISTURBANCES: dict[str, tuple[str, Act]] = {
 class Torture:
     """One run. Faults overlap: what is away comes back while the next ones happen."""
 
-    def __init__(self, deployment: Deployment, broker: RealKafka, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, deployment: Deployment, broker: RealKafka, say: Callable[[str], None], wanted: set[str] | None = None
+    ) -> None:
+        """`wanted` are the processes that shall run, where they are not the usual ones."""
         self._deployment = deployment
         self._broker = broker
         self._say = say
         self._began = time.monotonic()
         self._due: list[tuple[float, Callable[[], None]]] = []
-        self._wanted = names(FIRST_WORKERS)
+        self._wanted = wanted or names(FIRST_WORKERS)
         self._away: set[str] = set()
         self.ended: Counter[str] = Counter()
 
     def run(self, faults: list[Fault], minutes: float) -> int:
         """Make the faults, at most for so many minutes; returns how many were made."""
-        for name in sorted(self._wanted):
+        for name in sorted(self._wanted - self._deployment.workers.keys()):
             self._start(name)
         self._deployment.await_counting()
         until = self._began + minutes * 60

@@ -319,10 +319,12 @@ class Book(simulate.Ledger):
 
 
 class Repeater:
-    """Sends a part of all events a second time: half of them at once, the others among what comes much later."""
+    """Sends a part of all events a second time: half of them at once, the others among what comes much later, but for
+    `most_later` of them at most: those that wait longest go first then."""
 
-    def __init__(self, part: float, seed: int, sender: Sender, sent: Sent) -> None:
+    def __init__(self, part: float, seed: int, sender: Sender, sent: Sent, most_later: int | None = None) -> None:
         self._part = part
+        self._most_later = most_later
         self._random = random.Random(seed)
         self._sender = sender
         self._sent = sent
@@ -335,6 +337,8 @@ class Repeater:
             self._again(message, event, measure)
         elif draw < self._part:
             self._later.append((message, event, measure))
+            if self._most_later is not None and len(self._later) > self._most_later:
+                self._again(*self._later.pop(0))
         elif self._later and draw > 1 - self._part / 4:
             self._again(*self._later.pop(self._random.randrange(len(self._later))))
 
@@ -353,12 +357,19 @@ class Traffic:
     """The simulator's mail on its way to the broker, on a thread of its own, as the load under which faults happen."""
 
     def __init__(
-        self, sender: Sender, sent: Sent, options: simulate.SimulationOptions, clock: Callable[[], int] | None = None
+        self,
+        sender: Sender,
+        sent: Sent,
+        options: simulate.SimulationOptions,
+        clock: Callable[[], int] | None = None,
+        repeated_within_s: float | None = None,
     ) -> None:
+        """With `repeated_within_s` repetitions come about so soon, at the rate that the options name."""
         self._sender = sender
         self._options = options
         self._clock = clock or utc_now_ms
-        self._repeater = Repeater(REPEATED, options.seed, sender, sent)
+        most = None if repeated_within_s is None else int(repeated_within_s * options.live_rate * REPEATED / 2)
+        self._repeater = Repeater(REPEATED, options.seed, sender, sent, most)
         self._book = Book(simulate.open_ledger(options).fleet, sent, self._repeater)
         self._stop = threading.Event()
         self._failure: BaseException | None = None

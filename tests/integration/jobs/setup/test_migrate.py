@@ -11,19 +11,24 @@ from api.explain.build import explain
 from api.http.rates import Definition
 from api.http.standing import standing
 from api.text.explanation import lines
+from jobs.data.erasure_plan import Erasure, change_sql
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
 from jobs.setup.current_tables import FILE, current_tables
 from jobs.setup.migrate import check_nobody_stores, migrate, migrations, render
+from jobs.setup.retention import MODIFY
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
 from schemas.times import DAY_MS
 from streams.alerts.lifecycle import alert_id, transition_id
-from streams.io.store import StoreError, open_store
+from streams.io.store import Store, StoreError, open_store
 from streams.monitor.batch import BatchJudge
 from streams.subjects.arrays import FIELD_INDEX
 from streams.subjects.totals import read_totals
+
+#: Parses and writes them again, and runs none.
+READ = "SELECT formatQuery(arrayJoin({statements:Array(String)}))"
 
 
 def test_every_migration_is_applied_once_and_recorded(new_database: Callable[[], ClickHouse]) -> None:
@@ -225,3 +230,14 @@ def test_cluster_setting_gives_replicated_engines_on_cluster() -> None:
     assert all(s.startswith(kinds) for s in statements)
     assert all("non_replicated" not in s for s in statements)
     assert not any("{aggregating}" in s or "{on_cluster}" in s for s in statements)
+
+
+def test_the_engine_reads_every_statement_of_a_cluster(store: Store) -> None:
+    settings = ClickHouse(cluster="main")
+    made = [render(s, settings) for each in migrations() for s in each.statements]
+    kept = [MODIFY.format(table="counts", on_cluster="ON CLUSTER main", age="bucket", days=400)]
+    erased = [change_sql(Erasure("counts", "customer = {customer:String}"), "ON CLUSTER main")]
+    statements = made + kept + erased
+    read = store.rows(READ, {"statements": statements})
+    assert len(read) == len(statements)
+    assert all("ON CLUSTER main" in str(text) for (text,) in read)

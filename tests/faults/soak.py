@@ -1,0 +1,242 @@
+"""Half an hour at half of what it can do, with faults and rolling restarts: does anything grow, lag or miscount?
+
+`python -m tests.faults.soak --minutes 30 --seed 7`. Two ingest workers and two monitors run on Apache Kafka and a store
+process. First it is measured how much they count when more is offered than they can take; then so large a part of
+that is offered for the whole time. The second worker and the second monitor are stopped and started again in turn,
+killed, frozen, and cut off from the store; the broker is restarted. The first ones and the store live all along: their
+memory, files and threads are looked at, and what waits. At the end every count is compared with the truth. Ends
+with 1 where something grew, lagged or is not exact.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks import results
+from benchmarks.results import Figure
+from streams.io.store import StoreError
+from tests.faults.deployment import Deployment
+from tests.faults.plan import Fault
+from tests.faults.steady import Sample, growth, lagging, look, unsteady, warm
+from tests.faults.torture import Torture, outcome
+from tests.support.databases import Databases
+from tests.support.real_kafka import JVM, KafkaUnavailableError, RealKafka
+from tests.support.store_process import StoreProcess
+
+#: More than can be counted, and for how long that is offered.
+FLOOD, FLOOD_S = 100_000.0, 20.0
+LOOK_S = 5.0
+#: Between two faults, s.
+GAP_S = (15.0, 30.0)
+AWAY_S = (1.0, 8.0)
+#: The ids of some minutes, so that the memory of them is full before the warm-up is over; repetitions come sooner.
+MEMORY_MB, REPEATED_WITHIN_S = "48", 60.0
+CUSTOMERS = 300
+#: The faults, and how often each is chosen; restarts in order most often. All are of the second worker and monitor.
+KINDS: dict[str, int] = {
+    "stop worker": 8,
+    "stop monitor": 8,
+    "kill worker": 3,
+    "kill worker between counts and read-back": 3,
+    "kill monitor": 3,
+    "freeze worker": 2,
+    "freeze monitor": 2,
+    "lose answers": 3,
+    "refuse for want of memory": 2,
+    "cut within a request": 2,
+    "refuse connections": 3,
+    "stop broker": 1,
+    "kill broker": 1,
+}
+#: Those that live all along.
+STEADY = ("w1", "monitor", "store")
+#: A shorter run is a trial of the tool: it is too short to say whether anything grows.
+LEAST_MINUTES = 20.0
+
+
+def soak_plan(seed: int, minutes: float) -> list[Fault]:
+    """The faults of a run; all of them follow from the seed."""
+    chance = random.Random(seed)
+    number = int(minutes * 60 / GAP_S[0]) + 1
+    kinds, weights = list(KINDS), list(KINDS.values())
+    return [
+        Fault(at, kind, 2, 1, chance.uniform(*GAP_S), chance.uniform(*AWAY_S), chance.randint(1, 5))
+        for at, kind in enumerate(chance.choices(kinds, weights, k=number))
+    ]
+
+
+class Soaked(Torture):
+    """Faults strike the second monitor; the first lives all along."""
+
+    def _strike(self, name: str, fault: Fault) -> None:
+        super()._strike("monitor-2" if name == "monitor" else name, fault)
+
+
+class Watch:
+    """Looks at the processes that live all along, and at what waits, while the `with` block runs."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._began = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self.samples: dict[str, list[Sample]] = defaultdict(list)
+        #: When, and how many events waited.
+        self.lags: list[tuple[float, float]] = []
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long it has been looking."""
+        return time.monotonic() - self._began
+
+    def _run(self) -> None:
+        while not self._over.wait(LOOK_S):
+            for name in STEADY:
+                pid = self._pid(name)
+                if pid is not None and (sample := look(pid, self.elapsed_s)) is not None:
+                    self.samples[name].append(sample)
+            try:
+                waiting = self._deployment.sent.events - self._deployment.counted_messages()
+            except StoreError:
+                continue
+            self.lags.append((self.elapsed_s, waiting))
+
+    def _pid(self, name: str) -> int | None:
+        return self._deployment.store_process.pid if name == "store" else self._deployment.workers[name].pid
+
+
+def capacity(deployment: Deployment, say: Callable[[str], None]) -> float:
+    """Events/s that are counted while more is offered than can be."""
+    load = deployment.live(FLOOD, seed=2, customers=CUSTOMERS, repeated_within_s=REPEATED_WITHIN_S)
+    deployment.await_counting(1_000)
+    began, before = time.monotonic(), deployment.counted_messages()
+    time.sleep(FLOOD_S)
+    counted, took = deployment.counted_messages() - before, time.monotonic() - began
+    load.end()
+    deployment.await_counted(600.0)
+    say(f"{counted / took:,.0f} events/s are counted when more is offered")
+    return counted / took
+
+
+def soak(seed: int, minutes: float, share: float, say: Callable[[str], None]) -> tuple[list[str], list[Figure]]:
+    """One run: what is not as it should be, and the figures."""
+    with tempfile.TemporaryDirectory(prefix="soak-") as made:
+        folders = [Path(made) / name for name in ("kafka", "store", "workers")]
+        for folder in folders:
+            folder.mkdir()
+        broker, store = RealKafka(folders[0], JVM), StoreProcess(folders[1])
+        deployment = None
+        try:
+            broker.start()
+            store.start()
+            database = Databases(store.settings, "soak").new(lasting=False)
+            deployment = Deployment(broker.settings, store, database, folders[2])
+            return _run(deployment, broker, seed, minutes, share, say)
+        finally:
+            if deployment is not None:
+                deployment.close()
+            store.kill()
+            broker.stop()
+
+
+def _run(
+    deployment: Deployment, broker: RealKafka, seed: int, minutes: float, share: float, say: Callable[[str], None]
+) -> tuple[list[str], list[Figure]]:
+    # As in production: large flushes once a second, and queries that may take their time.
+    settings = {
+        "REPMON_INGEST__FLUSH_SECONDS": "1",
+        "REPMON_INGEST__BATCH_EVENTS": "400000",
+        "REPMON_INGEST__DEDUP_MEMORY_MB": MEMORY_MB,
+        "REPMON_CLICKHOUSE__TIMEOUT_S": "15",
+    }
+    for name in ("w1", "w2"):
+        deployment.worker(name, **settings)
+    for name in ("monitor", "monitor-2"):
+        deployment.monitor(name, **settings)
+    deployment.await_members(2)
+    rate = share * capacity(deployment, say)
+    say(f"{rate:,.0f} events/s for {minutes:g} minutes")
+    load = deployment.live(rate, seed=1, customers=CUSTOMERS, repeated_within_s=REPEATED_WITHIN_S)
+    run = Soaked(deployment, broker, say, {"w1", "w2", "monitor", "monitor-2"})
+    with Watch(deployment) as watch:
+        made = run.run(soak_plan(seed, minutes), minutes)
+        took = watch.elapsed_s
+    say(f"{made} faults made; no more from here on")
+    run.recover()
+    load.end()
+    wrong = outcome(deployment)
+    steady = {name: warm(watch.samples[name], took) for name in STEADY}
+    lags = [waiting for at, waiting in watch.lags if at >= took / 3]
+    if minutes >= LEAST_MINUTES:
+        wrong += [line for name, samples in steady.items() for line in unsteady(name, samples)]
+        wrong += lagging(lags, rate)
+    wrong += [f"{name} ended by itself {times} times" for name, times in run.ended.items()]
+    return wrong, figures(steady, lags, deployment.sent.events, rate, made)
+
+
+def figures(
+    steady: dict[str, list[Sample]], lags: Sequence[float], events: int, rate: float, faults: int
+) -> list[Figure]:
+    """What was found, for the report."""
+    found = [
+        Figure(name="events sent and counted", value=events, unit="", note=f"{rate:,.0f} a second offered"),
+        Figure(name="faults and restarts", value=faults, unit=""),
+    ]
+    for name, samples in steady.items():
+        if not samples:
+            continue
+        memory = samples[-1].memory / 1e6
+        grown, error = growth(samples)
+        note = (
+            f"give or take {error:.1%}; {memory:,.0f} MB, {samples[-1].files} files, {samples[-1].threads} threads at "
+            "the end"
+        )
+        found.append(Figure(name=f"memory of {name} grows", value=100 * grown, unit="% an hour", note=note))
+    if lags:
+        found.append(Figure(name="events that wait, median", value=sorted(lags)[len(lags) // 2], unit=""))
+        found.append(Figure(name="events that wait, at most", value=max(lags), unit="", note="while a worker was away"))
+    return found
+
+
+def main() -> int:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long (30)")
+    parser.add_argument("--seed", type=int, default=None, help="decides the faults; chosen and printed where not given")
+    parser.add_argument("--share", type=float, default=0.5, help="of what it can count, offered (0.5)")
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
+    print(f"seed {seed}", flush=True)
+    try:
+        wrong, found = soak(seed, given.minutes, given.share, lambda text: print(text, flush=True))
+    except KafkaUnavailableError as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 2
+    for each in found:
+        print(f"{each.name}: {each.value:,.1f} {each.unit}  {each.note}".rstrip())
+    command = f"python -m tests.faults.soak --minutes {given.minutes:g} --seed {seed}"
+    results.save("soak", command, figures=found, trial=given.minutes < LEAST_MINUTES)
+    if wrong:
+        print("\n".join(["NOT AS IT SHOULD BE:", *wrong]))
+        return 1
+    print("every count is exact; nothing grew, nothing fell behind")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
