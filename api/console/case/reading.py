@@ -8,6 +8,7 @@ from typing import TypeVar, get_args
 
 from api.explain.build import explain
 from api.explain.explanation import Explanation
+from api.explain.losses import Loss, read_losses
 from api.http.access import Service
 from api.http.breakdowns import COUNTED_BY, KNOWN_BY, RatePart, breakdowns
 from api.http.listings import own_listings
@@ -88,6 +89,7 @@ class CaseFacts:
     measures: Sequence[Measure]
     hook: HookSeen | None
     last_alerts: Mapping[str, AlertEvent] = field(default_factory=dict)
+    losses: Sequence[Loss] = ()
     delisting: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -116,7 +118,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
     # Rates lend connections by themselves, shared with all who ask for rates.
     wanted = _drawn(metric, alerts)
     drawn = {each: read_series(service, customer, each, policy, asked.range, now_ms) for each in wanted}
-    listings, decided, policies, measured, hook, account, last = rest.result()
+    listings, decided, policies, measured, hook, account, last, losses = rest.result()
     by_part, samples = parts.result()
     return CaseFacts(
         asked=asked,
@@ -136,6 +138,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
         measures=measured,
         hook=hook,
         last_alerts=last,
+        losses=losses,
         delisting=service.delisting,
     )
 
@@ -242,6 +245,7 @@ def _rest(
     HookSeen | None,
     Customer,
     dict[str, AlertEvent],
+    list[Loss],
 ]:
     since_ms = now_ms - TIMELINE_DAYS * DAY_MS
     account = next(iter(read_customers(store, customer)), None)
@@ -254,4 +258,5 @@ def _rest(
         read_hook(store, service.settings.hook.failing_after_s, now_ms) if has_hook else None,
         account or Customer(customer=customer),
         last_alerts(store, customer),
+        read_losses(store, since_ms),
     )

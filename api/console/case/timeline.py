@@ -36,6 +36,7 @@ def timeline(facts: CaseFacts, most: int = MOST) -> tuple[TimelineRow, ...]:
     """The last `most` lines."""
     left_out = facts.explanation.left_out if facts.explanation else ()
     rows = [*_entries(facts.entries), *_policies(facts.policies), *_incidents(left_out)]
+    rows += [TimelineRow(each.time_ms, "lost", each.said) for each in facts.losses]
     rows.sort(key=lambda each: -each.time_ms)
     return tuple(_gathered(rows))[:most]
 

@@ -220,7 +220,7 @@ def rate_point(point: PointNumbers) -> RatePoint:
 
 
 def _marks(facts: CaseFacts, metric: Metric) -> Iterator[TimeMark]:
-    """When alerts about a rate changed, and when the customer was suspended or reinstated."""
+    """When alerts about a rate changed, when the customer was suspended or reinstated, and when messages were lost."""
     of_metric = {each.name for each in facts.policy.rules if each.metric == metric}
     for each in facts.entries:
         at, detail = each.time_ms // SECOND_MS, each.detail
@@ -229,6 +229,8 @@ def _marks(facts: CaseFacts, metric: Metric) -> Iterator[TimeMark]:
                 yield TimeMark(at, str(detail.get("level")), f"{detail.get('rule')}: {detail.get('level')}")
         elif each.action in ("customer suspended", "customer unsuspended"):
             yield TimeMark(at, "suspended", f"{each.action} by {each.who}")
+    for loss in facts.losses:
+        yield TimeMark(loss.time_ms // SECOND_MS, "lost", loss.said)
 
 
 def _rules(scope: ScopeExplained) -> Iterator[RuleRow]:

@@ -19,6 +19,7 @@ from jobs.operator.audit import entries
 from jobs.operator.decisions import DecisionError
 from schemas.hook import Hook, HookAction
 from schemas.settings import ClickHouse
+from schemas.times import utc_time
 from streams.io.store import StoreError, open_store
 from tests.support.api_client import HOUR, NOW, Api, Row
 from tests.support.api_scene import ALERT, NOON, OPERATORS_KEY, scene
@@ -56,6 +57,25 @@ def test_case_says_who_since_when_why_and_how_sure(operator: ConsoleVisitor) -> 
     assert "surely between" in page.lower()
     assert "What happens next" in page
     assert 'id="chart-complaint"' in page and 'id="chart-failure"' in page
+
+
+def test_messages_that_were_lost_are_marked_in_pictures_and_in_what_happened(
+    shown: Api, operator: ConsoleVisitor
+) -> None:
+    row = {
+        "time": utc_time((NOON - HOUR) * 1000),
+        "kind": "gap",
+        "source": "mail.events/3",
+        "lost": 1_204,
+        "detail": "x",
+    }
+    shown.store.insert("incidents", {name: [value] for name, value in row.items()})
+
+    page = operator.get("/console/customers/acme").text
+
+    said = "1,204 messages of mail.events/3 were lost: no rate has them"
+    assert re.search(rf'class="c-mark c-lost"><title>{said}</title>', page)
+    assert re.search(rf'<span class="mark held">lost</span>\s*<strong>{said}</strong>', page)
 
 
 @pytest.mark.parametrize("name", NAMES)
