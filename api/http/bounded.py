@@ -8,7 +8,6 @@ say nothing, which needs no key, use up the handles of the process, so that neit
 import asyncio
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streams.io.handles import most_connections, raise_handles
@@ -49,7 +48,8 @@ class LingeringTransport:
 
     def close(self) -> None:
         """Send what is to be sent, and close, at once or when the client has ended."""
-        if self.is_closing() or self._protocol.conn.their_state is not h11.SEND_BODY:
+        cycle = self._protocol.cycle
+        if self.is_closing() or cycle is None or not cycle.more_body:
             self._transport.close()
             return
         self.lingers = True
