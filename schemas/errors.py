@@ -18,7 +18,8 @@
     │   ├── NotifyError           the routes of notifications in the settings
     │   ├── AdaptError            a body, a log line or a mail of some format
     │   │   ├── AmbiguousError    a place at which two customers are named
-    │   │   └── RefusedReportError a report by mail that is not believed
+    │   │   ├── RefusedReportError a report by mail that is not believed
+    │   │   └── NotAdmittedError  an event of a customer who is one new one too many
     │   ├── CustomersError        the list of customers
     │   ├── DecisionError         an override, an acknowledgement, a suspension
     │   │   ├── NoSuchError       what it is about is not there

@@ -192,6 +192,9 @@ class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     be read; with 1 that never happens."""
     dead_letter_window: Count = 1_000
     """How many messages that is a part of."""
+    new_customers_per_hour: Count = 10_000
+    """How many customers that were never seen a topic may bring in an hour, to each worker; what comes of further ones
+    becomes dead letters, which can be sent again. In the first hour of a store without customers there is no limit."""
     missing_counts: Literal["stop", "continue"] = "stop"
     """What a worker does that finds at its start that less is stored than the offsets promise, as when the store set a
     broken part aside: it says what is missing, and ends or goes on without it."""

@@ -19,8 +19,10 @@ from streams.adapt import (
 )
 from streams.adapt.owners import Owners
 from streams.adapt.places import MESSAGE_ID
+from streams.intake.admission import Admission, KnownCustomers
 from streams.intake.batch import BatchReader, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
+from streams.intake.known_customers import learn_customers
 from streams.intake.listing_readers import OutsideListingReader
 from streams.intake.refusals import Refused
 from streams.intake.server import check_server
@@ -32,10 +34,13 @@ log = logging.getLogger("repmon.stages")
 
 
 def batch_readers(
-    settings: Settings, refused: Refused | None = None, owners: Owners | None = None
+    settings: Settings,
+    refused: Refused | None = None,
+    owners: Owners | None = None,
+    known: KnownCustomers | None = None,
 ) -> dict[str, BatchReader]:
     """How each configured source topic is read. With `refused` mail is recorded that nobody wanted. `owners` are in
-    place of those of the settings alone.
+    place of those of the settings alone. With those who are `known` new customers are bounded.
 
     Raises:
         SettingsError: an unknown format.
@@ -66,6 +71,7 @@ def batch_readers(
             refused=refused,
             find_late=find_late,
             remember_senders=remember_senders,
+            admission=None if known is None else Admission(topic, known, settings.ingest.new_customers_per_hour),
         )
     return found
 
@@ -82,7 +88,8 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
         )
     refused = Refused() if settings.ingest.refusals else None
     owners = adapt_context(settings).owners
-    readers = batch_readers(settings, refused, owners)
+    known = KnownCustomers(set())
+    readers = batch_readers(settings, refused, owners, known)
     store = open_store(settings.clickhouse)
     beside: list[Pulse[None]] = []
     try:
@@ -92,6 +99,7 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
             beside.append(registered.pulse())
         for said in (*check_generation(store), *check_server(store, settings.ingest.lease_s)):
             log.warning("%s", said)
+        learn_customers(known, store, utc_now_ms())
         for fault in check_stored(store, settings.ingest, utc_now_ms()):
             log.error("%s", fault.detail)
     except (StoreError, SettingsError):

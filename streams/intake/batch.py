@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
 from itertools import compress
 from typing import TypeVar
 
@@ -26,6 +25,7 @@ from streams.adapt.mail_report import is_unnamed
 from streams.adapt.trust import RefusedReportError
 from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
+from streams.intake.admission import Admission, NotAdmittedError
 from streams.intake.count import (
     NO_DELIVERY,
     Counted,
@@ -110,7 +110,8 @@ class Batch:
     the last message taken. Of `unnamed` the customers are found when it is stored, by `senders` and those stored
     before (streams/intake/message_senders.py). `unread` is how many messages of it could not be read, with the share of
     the bad records of those of which some could. `unseen`, set when the batch is stored for the first time, is what of
-    it counts. `lost_tokens` is how many of its tokens the store remembers without the rows.
+    it counts. `lost_tokens` is how many of its tokens the store remembers without the rows, `not_admitted` how many
+    messages were of customers too many (streams/intake/admission.py).
     """
 
     source: SourcePartition
@@ -128,6 +129,7 @@ class Batch:
     unread: float = 0.0
     unseen: "Unseen | None" = None
     lost_tokens: int = 0
+    not_admitted: int = 0
 
     @property
     def token(self) -> str:
@@ -199,7 +201,7 @@ class MailReader:
 
     With `cohorts` it is recorded which messages complaints may come of, with `refused` which mail went to people who
     wanted none, with `find_late` what was delivered, so that bounces are found that came later,
-    with `remember_senders` who sent which message.
+    with `remember_senders` who sent which message. `admission` bounds how many new customers it may bring.
     """
 
     def __init__(
@@ -213,8 +215,10 @@ class MailReader:
         refused: Refused | None = None,
         find_late: bool = False,
         remember_senders: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self._adapt = adapt
+        self._admission = admission
         self._context = context
         self._classify = classify
         self._bounds = bounds
@@ -232,7 +236,8 @@ class MailReader:
     def _fast_path(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         """All at once; where one is out of the ordinary, in shorter runs, and these one by one."""
         found = self._adapt_all(payloads, self._context) if self._adapt_all is not None else None
-        if found is not None and (times := _times_within(found[0], self._bounds, now_ms)) is not None:
+        times = _times_within(found[0], self._bounds, now_ms) if found is not None else None
+        if found is not None and times is not None and self._admits(found[0], now_ms):
             events, places = found
             one_each = isinstance(places, range)
             self._add(batch, events, offsets if one_each else [offsets[place] for place in places], times)
@@ -243,11 +248,26 @@ class MailReader:
                 part = slice(start, start + SHORT_RUN)
                 self._fast_path(batch, payloads[part], offsets[part], now_ms)
 
+    def _admits(self, events: Sequence[MailEvent], now_ms: int) -> bool:
+        """Whether the events' customers are known, or there is room for those who are new."""
+        if (gate := self._admission) is None:
+            return True
+        customers = {each.customer for each in events}
+        if now_ms < gate.known.open_until_ms:
+            gate.known.names |= customers
+            return True
+        return customers <= gate.known.names or gate.admit(customers, now_ms)
+
     def _one_by_one(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events: list[MailEvent] = []
         places: list[int] = []
         times: list[int] = []
-        check = partial(_check_times, self._bounds, now_ms)
+
+        def check(found: Sequence[MailEvent]) -> None:
+            _check_times(self._bounds, now_ms, found)
+            if self._admission is not None:
+                self._admission.check(found, now_ms)
+
         for payload, offset in zip(payloads, offsets, strict=True):
             try:
                 found = _adapted(payload, self._adapt, self._context)
@@ -255,8 +275,9 @@ class MailReader:
             except AdaptError as error:
                 apart = read_apart(self._adapt, payload, self._context, check)
                 if apart is None:
+                    batch.not_admitted += isinstance(error, NotAdmittedError)
                     # Who is not believed must not be able to stop the topic.
-                    share = 0.0 if isinstance(error, RefusedReportError) else 1.0
+                    share = 0.0 if isinstance(error, RefusedReportError | NotAdmittedError) else 1.0
                     batch.set_aside(payload, offset, now_ms, str(error), share)
                     continue
                 if apart.rest:

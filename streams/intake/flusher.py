@@ -145,6 +145,7 @@ class Flusher:
         metrics.flush_messages = batch.messages
         metrics.stored += batch.messages
         metrics.dead_letters += len(batch.dead)
+        metrics.refused_customers += batch.not_admitted
         if unseen is not None:
             metrics.duplicates += unseen.duplicates
             metrics.negative_duplicates += unseen.negative_duplicates

@@ -12,6 +12,9 @@ class IngestMetrics:
     messages: int = counter("Messages taken from the broker.")
     stored: int = counter("Messages whose counts this worker stored.")
     dead_letters: int = counter("Dead letters: messages that could not be read, or the bad records of one.")
+    refused_customers: int = counter(
+        "Messages of customers who were one new one too many in an hour (ingest.new_customers_per_hour); dead letters."
+    )
     duplicates: int = counter("Deliveries and the like that came before and were not counted again.")
     negative_duplicates: int = counter("Bounces, complaints and the like that came before and were not counted again.")
     forgotten_ids: int = counter("Event ids forgotten before 24 hours for want of memory: a repetition counts again.")

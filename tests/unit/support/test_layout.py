@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support.root import ROOT
 
 FOLDERS = {
-    "tests": {"conformance", "faults", "fuzz", "fuzz_api", "integration", "mutation", "support", "unit"},
+    "tests": {"conformance", "faults", "fuzz", "fuzz_api", "integration", "mutation", "support", "unit", "upgrade"},
     "tests/unit": {"api", "benchmarks", "dashboards", "deploy", "docs", "jobs", "schemas", "streams", "support"},
     "tests/integration": {"api", "dashboards", "deploy", "docs", "jobs", "streams", "support", "browser"},
 }
