@@ -4,8 +4,10 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,12 +33,18 @@ bootstrap = "broker-1:9092,broker-2:9092"
 customer = "unique_args.customer"
 ```
 
-Units: s, ms, min, h and d are times, MB is 1,000,000 bytes, a ratio of 0.2 is 20 %.
+Units: s, ms, min, h and d are times, MB is 1,000,000 bytes, a ratio of 0.2 is 20 %. A setting that does not say since
+when it is there came with 0.1.0.
 """
 
 #: A bound that only keeps the infinite out.
 NO_BOUND = 1e9
 FILE = re.compile(r"\bdocs/([a-z-]+\.md)|\bschemas/[a-z_]+\.(?:toml|md)")
+
+
+#: In which version each setting came, by version.
+SINCE = Path(__file__).parents[1] / "since.toml"
+FIRST = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,8 @@ class Setting:
 
 def page() -> str:
     """The page, Markdown."""
-    return HEAD + "".join(_section(path, kind) for path, kind in sections())
+    versions = since()
+    return HEAD + "".join(_section(path, kind, versions) for path, kind in sections())
 
 
 def sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -104,13 +113,22 @@ def _with_inner(path: str, section: type[msgspec.Struct]) -> Iterator[tuple[str,
             yield from _with_inner(f"{path}.{each.name}.{key}", info.value_type.cls)
 
 
-def _section(path: str, section: type[msgspec.Struct]) -> str:
+def since() -> dict[str, str]:
+    """The version in which each setting came, by its path and name."""
+    listed = tomllib.loads(SINCE.read_text(encoding="utf-8"))["settings"]
+    return {name: str(version) for version, names in listed.items() for name in names}
+
+
+def _section(path: str, section: type[msgspec.Struct], versions: Mapping[str, str]) -> str:
     lead = " ".join((section.__doc__ or "").split())
+
+    def said(each: Setting) -> str:
+        version = versions.get(f"{path}.{each.name}", FIRST)
+        return _linked(each.meaning) + (f" Since {version}." if version != FIRST else "")
+
     rows = [
         "| "
-        + " | ".join(
-            (f"`{each.name}`", each.kind, each.unit, each.default, _linked(each.meaning), _code(each.variable))
-        )
+        + " | ".join((f"`{each.name}`", each.kind, each.unit, each.default, said(each), _code(each.variable)))
         + " |"
         for each in settings_of(path, section)
     ]

@@ -4,7 +4,8 @@ An id is a 64-bit hash. A table of buckets of eight slots holds, of each id, its
 it came. Each id has two buckets, both given by those bits, so that the table can grow without knowing the ids again,
 and goes into the emptier one, which lets buckets fill evenly. An id is wrongly taken for a seen one only where the
 bits are those of another in one of its buckets: `expected_errors` adds up how often that is to be expected. Where
-both buckets are full, the oldest id in them is forgotten early, and that is counted.
+both buckets are full, the oldest id in them is forgotten early, and that is counted: of those of one hour the one that
+was put there first, since most repetitions come soon.
 """
 
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ class SeenIds:
         self._most_buckets = max(SMALLEST, 1 << int(log2(max(1, most_bytes // (SLOTS * SLOT_BYTES)))))
         self._hour = 0
         self._slots = np.zeros((SMALLEST, SLOTS), np.uint64)
+        #: Of each bucket, whose turn it is to be forgotten among those of one hour.
+        self._turns = np.zeros(SMALLEST, np.uint8)
         #: Ids known now.
         self.known = 0
         #: Ids forgotten before their time for want of memory; a repetition of one of them counts again.
@@ -97,7 +100,7 @@ class SeenIds:
     @property
     def memory_bytes(self) -> int:
         """What the table takes."""
-        return int(self._slots.nbytes)
+        return int(self._slots.nbytes + self._turns.nbytes)
 
     def add(self, ids: Ids, hour: int) -> Flags:
         """Note ids that came in `hour` (epoch hours); for each whether it is new. Of equal ids the first is.
@@ -178,19 +181,23 @@ class SeenIds:
             self._slots[bucket, slot] = entries
             # Of several that chose the same slot one has it now; the others choose again.
             placed = self._slots[bucket, slot] == entries
+            instead = placed & full
+            self._turns[bucket[instead]] = (slot[instead] + 1) % SLOTS
             self.known += int(np.count_nonzero(placed & ~full))
-            self.forgotten += int(np.count_nonzero(placed & full))
+            self.forgotten += int(np.count_nonzero(instead))
             entries = entries[~placed]
 
     def _oldest(self, buckets: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Bucket and slot of the oldest entry in each pair of buckets."""
+        """Bucket and slot of the oldest entry in each pair of buckets; of several the one whose turn it is."""
         ages = (np.int64(self._hour + 1) - (self._slots[buckets] & _STAMP).astype(np.int64)) % CYCLE
-        which, slot = np.divmod(ages.reshape(len(buckets), -1).argmax(axis=1), SLOTS)
+        waits = (np.arange(SLOTS) - self._turns[buckets][..., None].astype(np.int64)) % SLOTS
+        which, slot = np.divmod((ages * SLOTS - waits).reshape(len(buckets), -1).argmax(axis=1), SLOTS)
         return buckets[np.arange(len(buckets)), which], slot
 
     def _grow(self) -> None:
         entries = self._slots[self._slots != 0]
         self._slots = np.zeros((2 * len(self._slots), SLOTS), np.uint64)
+        self._turns = np.zeros(len(self._slots), np.uint8)
         self.known = 0
         self._insert(entries)
 

@@ -37,7 +37,7 @@ LOOK_S = 5.0
 GAP_S = (15.0, 30.0)
 AWAY_S = (1.0, 8.0)
 #: The ids of some minutes, so that the memory of them is full before the warm-up is over; repetitions come sooner.
-MEMORY_MB, REPEATED_WITHIN_S = "48", 60.0
+MEMORY_MB, REPEATED_WITHIN_S = "48", 20.0
 CUSTOMERS = 300
 #: The faults, and how often each is chosen; restarts in order most often. All are of the second worker and monitor.
 KINDS: dict[str, int] = {

@@ -10,6 +10,7 @@ from docs.generate import commands, findings, settings, tables
 from docs.generate.__main__ import FOLDER, PAGES
 from docs.generate.metrics import registries
 from schemas.settings_file import ONE_UNDERSCORE
+from schemas.version import VERSION
 
 SECTIONS = dict(settings.sections())
 #: How a name ends, and the unit it is then in; the longest ending counts.
@@ -38,6 +39,16 @@ def test_every_setting_says_what_it_is_for_and_in_which_unit(path: str, section:
         assert each.meaning.endswith("."), f"{path}.{each.name} has no sentence below it"
         wanted = next((unit for ending, unit in UNITS.items() if each.name.endswith(ending)), each.unit)
         assert each.unit == wanted, f"{path}.{each.name}"
+
+
+def test_every_setting_says_since_which_version_it_is_there() -> None:
+    there = [
+        f"{path}.{each.name}" for path, section in SECTIONS.items() for each in settings.settings_of(path, section)
+    ]
+    listed = settings.since()
+    assert [name for name in there if name not in listed] == [], "add it to docs/since.toml"
+    assert [name for name in listed if name not in there] == [], "gone: say so in the changelog, and take it out"
+    assert set(listed.values()) <= {VERSION, settings.FIRST}
 
 
 def test_every_variable_is_named() -> None:

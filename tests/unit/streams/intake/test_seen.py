@@ -118,6 +118,23 @@ def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> N
     assert oldest > 4_000
 
 
+def test_of_one_hour_those_that_came_first_are_forgotten_first() -> None:
+    """Most repetitions come soon: of a full table the latest are known, those of long ago are not."""
+    seen = SeenIds(100_000)
+    room = seen_room(seen)
+    for part in range(40):
+        seen.add(random_ids(room // 10, part), HOUR)
+    known = [seen.knows(random_ids(room // 10, part), HOUR).mean() for part in range(40)]
+    assert min(known[-3:]) > 0.99
+    assert max(known[:20]) < 0.05
+
+
+def seen_room(seen: SeenIds) -> int:
+    """How many ids it holds when it is full."""
+    seen.add(random_ids(100_000, 99), HOUR)
+    return seen.known
+
+
 def test_clock_that_goes_back_forgets_nothing() -> None:
     seen = SeenIds(ROOMY)
     seen.add(random_ids(100), HOUR)
