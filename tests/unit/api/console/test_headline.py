@@ -10,7 +10,7 @@ from api.console.case.headline import headline
 from api.explain.explanation import Explanation
 from api.http.models.standing import Evidence, OpenAlert
 from schemas.policy import load_policy
-from tests.unit.api.console.test_effects import NOW_MS, explained
+from tests.support.explained import NOW_MS, explained
 
 
 def said(rule: str, window: str) -> list[str]:
