@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.console.case.effects import NO_HOOK, Effects, effects
