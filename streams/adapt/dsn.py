@@ -58,6 +58,11 @@ _REPLY_AS_STATUS = re.compile(r"\A\s*([245]\d\d[ -]\s*\w.{2,})")
 _SAYS_WHY = re.compile(r"\b[45]\.[1-9]\d{0,2}\.\d")
 #: A reply that was no failure, such as the last one before a connection broke.
 _NO_FAILURE = re.compile(r"\A[123]\d\d\b")
+#: Around an address: a scheme before it, a comment or a semicolon behind it; and a name before one in brackets.
+_AROUND = re.compile(r"\A(?:mailto|smtp):(?=\S{1,254}@)|\s{1,20}\([^()]{0,300}\)\Z|\s{0,20};\Z", re.IGNORECASE)
+_NAMED = re.compile(r"[^<>]{1,300}\s<([^<>\s]{1,300}@[^<>\s]{1,300})>")
+#: `X-Unix; 67`: how a program ended.
+_EXIT = re.compile(r"\A\s*x-unix\s*;\s*\d{1,3}\s*\Z", re.IGNORECASE)
 #: RFC 6533 section 3: a character of an address as `\\x{HEX}`.
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 #: RFC 3461 section 4: a character of an address as `+HEX`. Those that xtext has no other way for, and all; a blank is
@@ -238,6 +243,8 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
     diagnostic = _TYPED.sub("", fields.get("diagnostic-code"), count=1).strip()
     given = fields.get("status")
     no_failure = diagnostic if _NO_FAILURE.match(diagnostic) and not given.startswith("2") else ""
+    if _EXIT.match(fields.get("diagnostic-code")):
+        no_failure = diagnostic
     diagnostic = "" if no_failure else diagnostic
     reason = reason_of(given, diagnostic)
     if reason is not None:
@@ -323,7 +330,10 @@ def _address(value: str) -> str:
     kind, semicolon, address = value.partition(";")
     if not semicolon:
         kind, address = "", value
-    address = address.strip().strip("<>")
+    address = _AROUND.sub("", address.strip()).strip()
+    if named := _NAMED.fullmatch(address):
+        address = named[1]
+    address = address.strip("<>")
     if kind.strip().lower() == "utf-8":
         return _EMBEDDED.sub(_character, address)
     return address

@@ -109,6 +109,12 @@ def test_each_recipient_has_an_event_of_its_own() -> None:
         (("Final-Recipient: utf-8; \\x{E9}va@x.example",), "éva@x.example"),
         (("Final-Recipient: utf-8; \\x{110000}@x.example",), "\\x{110000}@x.example"),
         (("Final-Recipient: rfc822; iris", "X-Actual-Recipient: rfc822; other@x.example"), "iris"),
+        (("Final-Recipient: rfc822; iris@x.example (Iris)",), "iris@x.example"),
+        (('Final-Recipient: rfc822; "Iris" <iris@x.example>',), "iris@x.example"),
+        (("Final-Recipient: rfc822;mailto:iris@x.example",), "iris@x.example"),
+        (("Final-Recipient: SMTP:iris@x.example",), "iris@x.example"),
+        (("Final-Recipient: rfc822; iris@x.example;",), "iris@x.example"),
+        (('Final-Recipient: rfc822; "a <b>"@x.example',), '"a <b>"@x.example'),
     ],
 )
 def test_recipient_is_the_address_that_was_sent_to(lines: tuple[str, ...], address: str) -> None:
@@ -418,6 +424,15 @@ EXIM_TEXT = """\
   juno@yahoo.com
     all hosts for 'yahoo.com' have been failing for a long time (and retry time not reached)
 """
+
+
+def test_reply_that_only_the_text_has_goes_before_how_a_program_ended() -> None:
+    """sendmail, of mailers that are programs (sysexits.h: 67 is a user who is not known)."""
+    failed = group("iris@gmail.com", "Action: failed", "Status: 5.3.0", "Diagnostic-Code: X-Unix; 67")
+    (event,) = beside("550 5.1.1 <iris@gmail.com>... User unknown\n", failed)
+    assert (event.smtp_code, event.diagnostic) == (550, "550 5.1.1 <iris@gmail.com>... User unknown")
+    (silent,) = beside("", failed)
+    assert (silent.enhanced_status, silent.diagnostic) == ("5.3.0", "67")
 
 
 def test_exim_gave_up_without_a_host_that_answered() -> None:
