@@ -28,6 +28,8 @@ MANY = 10
 class Idle:
     """A judge without work: what is measured is what comes before judging."""
 
+    reads_ahead = False
+
     def __init__(self) -> None:
         self.judged = 0
 

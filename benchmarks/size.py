@@ -20,6 +20,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -39,6 +40,7 @@ from schemas.times import utc_now_ms
 from streams.alerts.standings import COLUMNS, Rows, Standings
 from streams.io.store import Store, open_store, portions
 from streams.monitor.agent import MOST_REST_S
+from streams.monitor.ahead import ReadAhead
 from streams.monitor.batch import BatchJudge
 from streams.monitor.queue import JudgeQueue
 from streams.subjects.arrays import FIELDS, Totals
@@ -123,9 +125,11 @@ class Silent(Store):
         """Take nothing."""
 
 
-def judge_of(store: Store) -> BatchJudge:
+def judge_of(store: Store, reader: Store | None = None) -> BatchJudge:
     """A judge with the default policy whose alerts go nowhere."""
-    return BatchJudge(store, policy.load_policy(), providers.load_providers(), lambda *_: None, lambda: None)
+    return BatchJudge(
+        store, policy.load_policy(), providers.load_providers(), lambda *_: None, lambda: None, reader=reader
+    )
 
 
 def timed(action: Callable[[], Any]) -> Cost:
@@ -155,13 +159,18 @@ def _judged(judge: BatchJudge, customers: list[str], at_ms: int) -> Cost:
 def sustained(
     store: Store, customers: int, seconds: float, rate: int, every_s: float = MonitorSettings().judge_every_s
 ) -> tuple[Cost, Sustained]:
-    """What everybody's first judgement takes, then a flow of changes, each customer's turn after all others'."""
-    judge, work = judge_of(store), JudgeQueue(int(every_s * 1000))
-    order = names(customers)
-    random.Random(1).shuffle(order)
+    """What everybody's first judgement takes, in the order in which a monitor takes them, then a flow of changes, each
+    customer's turn after all others'. Where a full batch waits it is read while the one before is judged, as the
+    monitor does."""
+    most, reader = MonitorSettings().batch, open_store(store.settings)
+    judge, work = judge_of(store, reader), JudgeQueue(int(every_s * 1000))
+    order = sorted(names(customers))
     first = timed(
         lambda: [judge.judge_customers(order[n : n + 20_000], utc_now_ms()) for n in range(0, customers, 20_000)]
     )
+    random.Random(1).shuffle(order)
+    thread = ThreadPoolExecutor(1)
+    ahead: tuple[Future[ReadAhead], list[float]] | None = None
     counting, stop = threading.Event(), threading.Event()
     changed: list[list[str]] = []
     writer = threading.Thread(target=_write, args=(store, changed, stop), name="counts", daemon=True)
@@ -178,25 +187,38 @@ def sustained(
         changed.append(new)
         for name in new:
             since.setdefault(name, now)
-        batch = work.take(int(now * 1000), MonitorSettings().batch, 0)
+        read: ReadAhead | None = None
+        if ahead is not None:
+            came, firsts = ahead[0].result(), ahead[1]
+            read, batch, at_ms, now = came, list(came.customers), came.now_ms, time.monotonic()
+        else:
+            batch, at_ms = work.take(int(now * 1000), most, 0), utc_now_ms()
+            firsts = [since.pop(name) for name in batch if name in since]
         if not batch:
             counting.wait(min(0.02, work.wait_ms(int(now * 1000)) / 1000))
             continue
-        waits += [now - since.pop(name) for name in batch if name in since]
+        ahead = None
+        if work.due(int(now * 1000)) >= most:
+            taken = work.take(int(now * 1000), most, 0)
+            early = [since.pop(name) for name in taken if name in since]
+            ahead = thread.submit(judge.read_ahead, taken, utc_now_ms()), early
+        waits += [now - first for first in firsts]
         apart = int(now * 1000) - utc_now_ms()
-        found = judge.judge_customers(batch, utc_now_ms())
+        found = judge.judge_customers(batch, at_ms, read)
         work.schedule((name, at + apart) for name, at in found.again)
         judged += len(batch)
         spent = time.monotonic() - now
         counting.wait(
             max(
                 MonitorSettings().min_batch_interval_s - spent,
-                min(spent / 2, MOST_REST_S) if len(batch) < MonitorSettings().batch else 0.0,
+                min(spent / 2, MOST_REST_S) if len(batch) < most else 0.0,
             )
         )
     took, used = time.monotonic() - began, time.process_time() - cpu
     stop.set()
     writer.join()
+    thread.shutdown()
+    reader.close()
     return first, Sustained(judged, took, used, waits)
 
 

@@ -53,6 +53,8 @@ class MonitorStage:
         self._store = open_store(settings.clickhouse)
         for said in check_generation(self._store):
             log.warning("%s", said)
+        #: The windows are read by another connection, so that they can be while others are judged.
+        self._reader = open_store(settings.clickhouse)
         deployment = read_deployment(self._store, settings.deployment.name)
         in_force = policy_in_force(settings, self._store)
         log.info("judging by policy %s (%s)", in_force.policy.version, in_force.source)
@@ -67,6 +69,7 @@ class MonitorStage:
             self._publisher.flush,
             settings.monitor,
             deployment,
+            self._reader,
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
         causes = ListingCauses(self._store, settings.blocklists.dedicated_pools)
@@ -92,12 +95,14 @@ class MonitorStage:
         try:
             await asyncio.to_thread(self._publisher.flush, LAST_ALERTS_S)
         finally:
-            if idle:
-                self._store.close()  # never under a query that still runs
+            if idle:  # never under a query that still runs
+                self._store.close()
+                self._reader.close()
 
     def abandon(self) -> None:
         """What is judged ends with the next question to the store."""
         self._store.refuse()
+        self._reader.refuse()
 
 
 class IngestThread:

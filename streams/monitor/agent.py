@@ -33,6 +33,7 @@ from streams.io.broker import BrokerError
 from streams.io.broker_security import security_of
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
+from streams.monitor.ahead import ReadAhead, TakenAhead
 from streams.monitor.batch import BatchJudge, BatchResult
 from streams.monitor.broker_login import check_login
 from streams.monitor.faust_app import faust_app
@@ -105,6 +106,8 @@ class Monitor:
         self._ours: frozenset[int] = frozenset()
         #: All that asks the store runs here, one thing at a time.
         self._thread = ThreadPoolExecutor(1, "judge")
+        #: What the next batch is judged by is read here.
+        self._reading = ThreadPoolExecutor(1, "read-ahead")
         self._wake = asyncio.Event()
         self._gained = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -160,9 +163,12 @@ class Monitor:
         for task in self._tasks[1:]:
             task.cancel()
         # A query runs on although nobody waits for it, so the thread says when all is over.
-        over = asyncio.gather(*self._tasks, self._asked(lambda: None), return_exceptions=True)
+        threads = self._thread, self._reading
+        idle = [asyncio.get_running_loop().run_in_executor(each, lambda: None) for each in threads]
+        over = asyncio.gather(*self._tasks, *idle, return_exceptions=True)
         _, running = await asyncio.wait([over], timeout=patience_s)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for each in threads:
+            each.shutdown(wait=False, cancel_futures=True)
         # Without its broker the app would never end, so this comes in any case.
         await self._stop_app(APP_STOP_S)
         return not running
@@ -195,13 +201,20 @@ class Monitor:
 
     async def _judging(self) -> None:
         loop = asyncio.get_running_loop()
+        ahead: TakenAhead | None = None
         while not self._stopping.is_set():
-            batch = self._work.take(_monotonic_ms(), self._settings.batch, BACKFILL_BATCH)
+            if ahead is not None:
+                batch, read = ahead.batch, await ahead.read
+                if self._stopping.is_set():
+                    return
+            else:
+                batch, read = self._work.take(_monotonic_ms(), self._settings.batch, BACKFILL_BATCH), None
             if not batch:
                 await self._woken(self._work.wait_ms(_monotonic_ms()) / 1000)
                 continue
             began = loop.time()
-            judged = await self._judged(batch)
+            ahead = self._taken_ahead()
+            judged = await self._judged(batch, read)
             # The times to judge again are of the store's clock, the work list's of one that is never set.
             apart = _monotonic_ms() - utc_now_ms()
             self._work.schedule(
@@ -214,13 +227,33 @@ class Monitor:
             rest = 0.0 if len(batch) >= self._settings.batch else min(took / 2, MOST_REST_S)
             await self._paused(max(self._settings.min_batch_interval_s - took, rest))
 
-    async def _judged(self, batch: list[str]) -> BatchResult:
-        """Judge, and judge again until store and broker answer, or the monitor is stopped: nobody is skipped."""
+    def _taken_ahead(self) -> TakenAhead | None:
+        """The next batch, which is read while the present one is judged; None unless a full one waits. Those who wait
+        for less than a batch are taken when it is their turn, with all that comes meanwhile."""
+        now_ms, most = _monotonic_ms(), self._settings.batch
+        if not self._judge.reads_ahead or self._work.due(now_ms) < most:
+            return None
+        batch = self._work.take(now_ms, most, 0)
+        return TakenAhead(batch, asyncio.get_running_loop().run_in_executor(self._reading, self._read_ahead, batch))
+
+    def _read_ahead(self, batch: list[str]) -> ReadAhead | None:
+        """What a batch is judged by; if that fails it is read when the batch is judged, and what is wrong told then."""
+        try:
+            return self._judge.read_ahead(batch, utc_now_ms())
+        except StoreError as error:
+            log.info("%s; it is read again", error)
+        except Exception:
+            log.exception("a batch of %d customers could not be read ahead", len(batch))
+        return None
+
+    async def _judged(self, batch: list[str], read: ReadAhead | None = None) -> BatchResult:
+        """Judge, and judge again until store and broker answer, or the monitor is stopped: nobody is skipped. What was
+        `read` of them ahead is good for the first try."""
         wait, numbers = RETRY_S[0], self._judge.metrics
         numbers.judging_since_ms = utc_now_ms()
         while True:
             try:
-                result = await self._asked(lambda: self._judge.judge_customers(batch, utc_now_ms()))
+                result = await self._asked(partial(self._judge_once, batch, read))
             except (StoreError, BrokerError) as error:
                 if self._stopping.is_set():
                     return BatchResult()
@@ -233,10 +266,16 @@ class Monitor:
             else:
                 numbers.last_batch_ms, numbers.judging_since_ms, numbers.trouble = utc_now_ms(), 0, ""
                 return result
+            read = None
             await self._paused(wait)
             if self._stopping.is_set():
                 return BatchResult()
             wait = min(wait * 2, RETRY_S[1])
+
+    def _judge_once(self, batch: list[str], read: ReadAhead | None) -> BatchResult:
+        if read is None:
+            return self._judge.judge_customers(batch, utc_now_ms())
+        return self._judge.judge_customers(batch, read.now_ms, read)
 
     async def _sweep(self) -> None:
         while True:

@@ -7,6 +7,7 @@ A batch costs a few queries, however many customers it has, and little Python: w
 open alert, hence nearly everybody, is not judged one by one (`streams.judge.screen`).
 """
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,13 +46,15 @@ from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
+from streams.monitor.ahead import ReadAhead
 from streams.monitor.decided import DecidedBatch
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.released import judged_since_releases
 from streams.monitor.unjudged import shared_with_unjudged, with_unjudged
 from streams.subjects.arrays import Subjects
-from streams.subjects.stored_fresh_starts import FreshStartWatch
+from streams.subjects.fresh_starts import among
+from streams.subjects.stored_fresh_starts import FreshStartWatch, read_since
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
 from streams.windows.reported import customers_reported
@@ -106,7 +109,7 @@ class BatchResult:
 
 class BatchJudge:
     """Judges customers and records it. `publish` and `acknowledged` are those of `AlertRecorder`. One thread at a
-    time."""
+    time, and with a connection of its own, `reader`, another one for `read_ahead`."""
 
     def __init__(
         self,
@@ -117,8 +120,15 @@ class BatchJudge:
         acknowledged: Callable[[], None],
         settings: MonitorSettings = DEFAULTS,
         deployment: Deployment = UNKNOWN,
+        reader: Store | None = None,
     ) -> None:
         self._store = store
+        self.reads_ahead = reader is not None
+        self._reader = reader or store
+        #: Held while windows are read or changed.
+        self._windows_lock = threading.Lock()
+        #: Which of the ways to read windows is in force. It changes with all that what is read depends on.
+        self._reading = 0
         self._settings = settings
         self._fbl = providers.with_feedback_loop()
         self._recorder = AlertRecorder(store, publish, acknowledged, deployment)
@@ -142,15 +152,19 @@ class BatchJudge:
         self._with_overrides = {each.customer for each in policy.overrides}
         used = {SHOWN_WINDOW, policy.inactive_window, *(window for rule in policy.rules for window in rule.reads)}
         self._counted = {name: length for name, length in self._lengths.items() if name in used}
-        self._windows = Windows.for_policy(
-            self._store,
+        windows = Windows.for_policy(
+            self._reader,
             policy,
             self._counted,
             self._fbl,
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
-        self._windows.leave_out(self._incidents.leaves_out, self._incidents.listings)
+        self._left_out = self._incidents.leaves_out, self._incidents.listings
+        windows.leave_out(*self._left_out)
+        with self._windows_lock:
+            self._windows = windows
+            self._reading += 1
         self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, everything=True)
         self._pools = [
             Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
@@ -159,8 +173,19 @@ class BatchJudge:
             self._store, policy, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
 
-    def judge_customers(self, customers: Iterable[str], now_ms: int) -> BatchResult:
-        """Judge, alert, store.
+    def read_ahead(self, customers: Iterable[str], now_ms: int) -> ReadAhead:
+        """Read what customers are to be judged by next. Another thread may judge others meanwhile.
+
+        Raises:
+            StoreError: the store failed; it is read again when they are judged.
+        """
+        wanted = sorted(set(customers))
+        with self._windows_lock:
+            since = among(read_since(self._reader, now_ms), wanted)
+            return ReadAhead(wanted, now_ms, since, *self._windows.read(wanted, now_ms, since), self._reading)
+
+    def judge_customers(self, customers: Iterable[str], now_ms: int, ahead: ReadAhead | None = None) -> BatchResult:
+        """Judge, alert, store. What was read `ahead` for these customers at `now_ms` is not read again.
 
         Raises:
             StoreError, BrokerError: nothing is lost; judge the same customers again.
@@ -169,7 +194,7 @@ class BatchJudge:
         wanted = sorted(set(customers))
         if not wanted:
             return BatchResult()
-        found = self._decided(wanted, now_ms)
+        found = self._decided(wanted, now_ms, ahead)
         changed: set[str] = set()
         later: dict[str, int] = {}
         if alarmed := {each.subject.customer for each in found.outcomes if alarms(each)}:
@@ -212,10 +237,16 @@ class BatchJudge:
         """
         changed = self._incidents.refresh(now_ms, alarmed)
         self._leaves_out = self._incidents.leaves_out
-        self._windows.leave_out(self._leaves_out, self._incidents.listings)
+        left_out = self._leaves_out, self._incidents.listings
+        if changed or left_out != self._left_out:
+            with self._windows_lock:
+                self._windows.leave_out(*left_out)
+                if changed:
+                    self._windows.forget()
+                self._left_out = left_out
+                self._reading += 1
         if not changed:
             return set()
-        self._windows.forget()
         self._forget_pools()
         return self._incidents.affected(changed, now_ms)
 
@@ -230,10 +261,14 @@ class BatchJudge:
             self._forget_pools()
         return found
 
-    def _decided(self, wanted: Sequence[str], now_ms: int) -> DecidedBatch:
+    def _decided(self, wanted: Sequence[str], now_ms: int, ahead: ReadAhead | None = None) -> DecidedBatch:
         """What judging makes of customers (sorted); nothing is stored."""
         lives = read_lives(self._store, wanted, now_ms)
-        counted, again = self._windows.read(wanted, now_ms, lives.since)
+        if ahead is not None and ahead.is_of(wanted, now_ms, lives.since, self._reading):
+            counted, again = ahead.subjects, ahead.again
+        else:
+            with self._windows_lock:
+                counted, again = self._windows.read(wanted, now_ms, lives.since)
         subjects = counted.of_scopes(self.policy.scopes)
         screened = screen(subjects, self.policy)
         closely = self._with_overrides | {state.customer for state in lives.states.values() if state.watched}
@@ -285,7 +320,9 @@ class BatchJudge:
 
     def forget(self) -> None:
         """Keep nothing that another monitor may have changed, or that is no longer asked for."""
-        self._windows.forget()
+        with self._windows_lock:
+            self._windows.forget()
+            self._reading += 1
         self._forget_pools()
         self._standings.forget()
 

@@ -90,6 +90,11 @@ class JudgeQueue:
             self._rounds.append((now_ms, batch))
         return batch
 
+    def due(self, now_ms: int) -> int:
+        """How many are due."""
+        self._release(now_ms)
+        return len(self._due)
+
     def wait_ms(self, now_ms: int) -> float:
         """How long until somebody is due: 0 if somebody is, infinite if nobody waits for a time."""
         if self._due or self._spare:

@@ -20,6 +20,8 @@ HOUR_S = 3_600.0
 class Recorder:
     """Stands in for the judge: records who is judged, knows everybody, and fails as often as it is asked to."""
 
+    reads_ahead = False
+
     def __init__(self, everybody: Iterable[str] = (), not_good: Iterable[str] = ()) -> None:
         self.judged: list[tuple[float, list[str]]] = []
         self.known = set(everybody)
