@@ -164,7 +164,7 @@ class Monitor:
             task.cancel()
         # A query runs on although nobody waits for it, so the thread says when all is over.
         threads = self._thread, self._reading
-        idle = [asyncio.get_running_loop().run_in_executor(each, lambda: None) for each in threads]
+        idle = (self._asked(lambda: None, each) for each in threads)
         over = asyncio.gather(*self._tasks, *idle, return_exceptions=True)
         _, running = await asyncio.wait([over], timeout=patience_s)
         for each in threads:
@@ -392,8 +392,8 @@ class Monitor:
     def _is_ours(self, customer: str) -> bool:
         return partition_of(customer, self._partitions) in self._ours
 
-    async def _asked(self, question: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, question)
+    async def _asked(self, question: Callable[[], T], thread: ThreadPoolExecutor | None = None) -> T:
+        return await asyncio.get_running_loop().run_in_executor(thread or self._thread, question)
 
     async def _timed(self, question: Callable[[], T]) -> tuple[T, float]:
         """What it answers, and how long that took (s). While it waited for others in the thread it took nothing, so
