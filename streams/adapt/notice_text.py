@@ -51,6 +51,10 @@ _EMPTY_REASON = re.compile(r"^\(?(?:reason|expanded from)\b:?[ )]*$|^\(?(?:expan
 #: Lines of a transcript of sendmail that are whole, after which another such line is about something else.
 _REPLIES = re.compile(r"(?:<<< )?[245]\d\d [^\n]*\.\.\.")
 _OF_OTHERS = re.compile(r"[245]\d\d \S+ \(|[245]\d\d <|(?:\.\.\. )?while talking to", re.IGNORECASE)
+#: sendmail, of several recipients at one host: `<iris@shop.example>,<juno@shop.example>... Deferred: 451 try later`.
+_OF_SEVERAL = re.compile(
+    r"\s*((?:[245]\d\d (?:[245]\.\d{1,3}\.\d{1,3} )?)?)(?:<?[^<>\s,]{1,320}>?,){1,200}<?[^<>\s,]{1,320}>?\.\.\. "
+)
 #: What sendmail says of a program that ended badly; what the program said stands above.
 _OF_A_PROGRAM = re.compile(
     r"\.\.\. (?:service unavailable|unknown mailer error \d{1,5}|can't create output|i/o error)\Z", re.IGNORECASE
@@ -99,13 +103,14 @@ class NoticeText:
     def _at(self, place: int, own: Set[str], recipients: Set[str]) -> str:
         """The rest of a line that names an address, and the lines that belong to it."""
         line = self.lines[place]
-        if self._names_another(place, own, recipients):
+        several = _OF_SEVERAL.match(line)
+        if several is None and self._names_another(place, own, recipients):
             return ""
         _, start, end = self.addresses[place][0]
         # A transcript has the reply first: `550 5.1.1 <iris@shop.example>... User unknown`.
-        rest = _AFTER.sub("", line[end:])
+        rest = _AFTER.sub("", line[end:]) if several is None else line[several.end() :]
         begins = bool(_BEFORE.match(line[:start]))
-        first = rest if begins else line.strip()
+        first = f"{several[1]}{rest}" if several is not None else rest if begins else line.strip()
         taken = [first] if first and not _EMPTY_REASON.match(first) else []
         # `There was an error delivering your mail to <iris@shop.example>.`: the reason stands below.
         heading = not rest and not REPLY.search(first)

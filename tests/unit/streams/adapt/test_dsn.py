@@ -426,6 +426,22 @@ EXIM_TEXT = """\
 """
 
 
+@pytest.mark.parametrize(
+    ("line", "kind", "code", "said"),
+    [
+        ("{}... Deferred: 421 4.7.0 deferred for complaints", "expired", 421, "Deferred: 421 4.7.0 deferred for"),
+        ("554 5.0.0 {}... Service unavailable", "bounced", 554, "554 5.0.0 Service unavailable"),
+    ],
+)
+def test_line_of_sendmail_about_several_recipients_is_of_each(line: str, kind: str, code: int, said: str) -> None:
+    """Of all recipients at one host it writes one."""
+    both = [group(each, "Action: failed", "Status: 5.0.0") for each in ("iris@gmail.com", "juno@gmail.com")]
+    events = beside(line.format("<iris@gmail.com>,<juno@gmail.com>") + "\n", *both, group("kim@x.example"))
+    assert [(event.type, event.smtp_code, event.diagnostic[: len(said)]) for event in events] == [
+        (kind, code, said)
+    ] * 2
+
+
 def test_reply_that_only_the_text_has_goes_before_how_a_program_ended() -> None:
     """sendmail, of mailers that are programs (sysexits.h: 67 is a user who is not known)."""
     failed = group("iris@gmail.com", "Action: failed", "Status: 5.3.0", "Diagnostic-Code: X-Unix; 67")
