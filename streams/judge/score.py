@@ -15,7 +15,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.counts import SubjectCounts
+from schemas.counts import SEEN_OF, SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import COUNTED, Metric, window_ms
@@ -23,7 +23,7 @@ from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX
 from streams.judge.certainty import about_lower, bar_of, reach
 from streams.judge.screen import Screened, finished, measured, screen
-from streams.subjects.arrays import FIELDS, Counts, Subjects
+from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Subjects
 
 #: The score at the threshold of each level, and the best.
 AT_THRESHOLD: dict[Level, float] = {"watch": 85.0, "warning": 70.0, "excessive": 40.0, "critical": 15.0}
@@ -76,7 +76,7 @@ def scores(subjects: Subjects, policy: Policy, screened: Screened | None = None)
                 said[hidden] = np.nan
                 missing = np.isnan(said)
                 if missing.any():
-                    least = _shown(rule, subjects, policy, place_of, hidden, ended)
+                    least = _shown(rule, subjects, policy, place_of, ended)
                     unproven = np.where(missing, np.fmin(unproven, least), unproven)
             found[:, column] = np.fmin(found[:, column], said)
     of_class = {scope for scope in set(subjects.scopes) if scope.startswith(CLASS_PREFIX)}
@@ -144,16 +144,20 @@ def _by_rule(
     return found
 
 
-def _shown(
-    rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], hidden: NDArray[np.bool_], ended: Counts
-) -> Scores:
-    """What the mail of a rule's longest window shows, however little it is; `hidden` is none."""
+def _shown(rule: Rule, subjects: Subjects, policy: Policy, place_of: dict[str, int], ended: Counts) -> Scores:
+    """What the mail of a rule's longest window shows, however little it is. Where it is too small a part of all, a
+    sender could choose who sees it: then none counts."""
     rates, marks = ladder(rule)
-    top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights, ended)
     place = place_of.get(rule.longest)
-    nothing = np.zeros(len(subjects), np.int64)
-    n, d = (nothing, nothing) if place is None else (top[:, place], np.maximum(bottom[:, place], 0))
-    return _of_mail(np.where(hidden, 0, n), np.where(hidden, 0, d), rates, marks)
+    n = d = np.zeros(len(subjects), np.int64)
+    if place is not None:
+        top, bottom = measured(rule.metric, subjects.counts, policy.expired_is_failure, rule.counted_weights, ended)
+        n, d = top[:, place], np.maximum(bottom[:, place], 0)
+        if rule.metric in SEEN_OF:
+            seen, mail = (subjects.counts[:, place, FIELD_INDEX[name]] for name in SEEN_OF[rule.metric])
+            told = seen >= policy.least_observable * mail
+            n, d = np.where(told, n, 0), np.where(told, d, 0)
+    return _of_mail(n, d, rates, marks)
 
 
 def _of_mail(top: NDArray[np.int64], bottom: NDArray[np.int64], rates: list[float], marks: list[float]) -> Scores:

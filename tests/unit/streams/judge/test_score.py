@@ -160,6 +160,20 @@ def test_law_scores_are_whole_numbers_from_0_to_100_and_overall_is_the_worst(cou
     assert found["overall"] is None or found["overall"] <= min(given_)
 
 
+@pytest.mark.parametrize("seen", [0.0, 0.04, 0.06, 0.34, 1.0])
+def test_law_more_mail_of_which_a_part_is_seen_never_lowers_a_score(seen: float) -> None:
+    """At 500 recipients the rate became one that cannot be observed, and the mail that was seen no longer counted."""
+    sizes = [*range(100, 1_000, 25), *range(1_000, 20_000, 1_000)]
+    found = []
+    for size in sizes:
+        counts = WindowCounts(delivered=size, fbl_delivered=round(seen * size))
+        windows = dict.fromkeys(POLICY.windows, counts)
+        found.append(score_of(SubjectCounts(customer="acme", scope="customer", windows=windows), POLICY)["overall"])
+    known = [each for each in found if each is not None]
+    assert known == sorted(known)
+    assert (found[-1] or 0) > 71 if seen > 0.05 else found[-1] == 71
+
+
 #: A rate's counts over nested windows, of which each has so many times the mail of the one before.
 RATES = st.tuples(
     st.integers(1, 2_000), st.integers(0, 60), st.lists(st.integers(1, 6), min_size=5, max_size=5), st.integers(2, 40)
