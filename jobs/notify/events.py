@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.alert import AlertData
+from schemas.deployment import Deployment, names_no_deployment
 from schemas.errors import InvalidInputError
 from schemas.times import epoch_ms
 from schemas.wording import rfc3339
@@ -82,6 +83,14 @@ def read_event(raw: bytes | str) -> Event:
         text=text,
         alert=alert,
     )
+
+
+def with_source(event: str, here: Deployment) -> str:
+    """The event as it was sent: what people decide is stored before it is known who sends it."""
+    plain = msgspec.json.decode(event)
+    if names_no_deployment(plain["source"]):
+        plain["source"] = here.source(plain["source"])
+    return msgspec.json.encode(plain).decode()
 
 
 def _customer(data: msgspec.Raw) -> str:

@@ -1,7 +1,8 @@
 """Events as they come from the topics, held against the store: nobody is told of one that was not sent."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,19 +20,31 @@ log = logging.getLogger("repmon.notify")
 
 WHO, REFUSED = "notify", "notify event refused"
 LONGEST_FAULT = 1_000
+UNKNOWN = "unknown: "
 _decode = msgspec.json.Decoder(AlertEvent).decode
+
+
+class KnownEvents(NamedTuple):
+    """What is to be told, and what is wrong with those that the store does not know so; by the texts of the events."""
+
+    found: dict[str, Event]
+    faults: dict[str, str]
+
+    def may_come(self, text: str) -> bool:
+        """Whether the store does not know it, and may yet."""
+        return self.faults.get(text, "").startswith(UNKNOWN)
 
 
 class Genuine:
     """Refuses events that the store does not know. Operators are told of the first in an hour: in the log, and as a row
     of `audit`; all are counted."""
 
-    def __init__(self, store: Store, metrics: NotifyMetrics) -> None:
-        self._store = store
+    def __init__(self, store: Store, metrics: NotifyMetrics, clock: Callable[[], int]) -> None:
+        self._store, self._clock = store, clock
         self._metrics = metrics
         self._told_ms = 0
 
-    def known(self, events: Sequence[Event], now_ms: int) -> dict[str, Event]:
+    def known(self, events: Sequence[Event]) -> KnownEvents:
         """By the texts of those that were sent, what is to be told; the store is asked for all at once. An alert must
         be as it was sent. Of other events several monitors may send one each under the same id, as each found it: what
         the store has is told, whatever else the message says.
@@ -39,15 +52,21 @@ class Genuine:
         Raises:
             StoreError: the store failed; ask again.
         """
-        found = dict[str, Event]()
+        found, now_ms = dict[str, Event](), self._clock()
         faults = self._alerts([each for each in events if each.alert is not None])
         faults |= self._others([each for each in events if each.alert is None], found, now_ms)
         found |= {each.text: each for each in events if not faults[each.text] and each.text not in found}
-        refused = [each for each in events if faults[each.text]]
-        if refused:
-            self._tell(refused[0], on_one_line(faults[refused[0].text])[:LONGEST_FAULT], now_ms)
-        self._metrics.refused += len(refused)
-        return found
+        return KnownEvents(found, {text: fault for text, fault in faults.items() if fault})
+
+    def refuse(self, events: Sequence[Event], faults: Mapping[str, str]) -> None:
+        """Nobody is told of these, for what is wrong with each by its text.
+
+        Raises:
+            StoreError: the store failed; do it again.
+        """
+        if events:
+            self._tell(events[0], on_one_line(faults[events[0].text])[:LONGEST_FAULT], self._clock())
+        self._metrics.refused += len(events)
 
     def _alerts(self, events: Sequence[Event]) -> dict[str, str]:
         """What is wrong with each alert, by its text; empty where nothing is."""
@@ -73,7 +92,7 @@ class Genuine:
         for event in events:
             stored = known.get(event.id)
             if stored is None:
-                faults[event.text] = f"unknown: no {event.kind} {event.id} is to be sent here"
+                faults[event.text] = f"{UNKNOWN}no {event.kind} {event.id} is to be sent here"
                 continue
             told = read_event(msgspec.json.encode(msgspec.json.decode(stored) | {"source": event.source}))
             same = (told.kind, told.subject, told.customer) == (event.kind, event.subject, event.customer)

@@ -14,10 +14,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
-from jobs.notify.events import Event, EventError, read_event
-from jobs.notify.genuine import Genuine
+from jobs.notify.doubts import Doubts
+from jobs.notify.events import Event, EventError, read_event, with_source
+from jobs.notify.genuine import Genuine, KnownEvents
 from jobs.notify.lanes import FAILURES, Lanes
 from jobs.notify.metrics import NotifyMetrics
 from jobs.notify.notification import Notification, Outcome, Parcel
@@ -96,7 +95,8 @@ class Notifier:
         self._reposting: dict[str, bool] = {}
         self._here: Deployment | None = None
         self.metrics = NotifyMetrics()
-        self._genuine = Genuine(store, self.metrics)
+        self._genuine = Genuine(store, self.metrics, clock)
+        self._doubts = Doubts()
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Tell until `stop`; with `once` until all there is was read and tried.
@@ -115,7 +115,7 @@ class Notifier:
                 self._catch_up()
             while not stop.is_set():
                 self.turn(source)
-                if once and source.at_end and self._lanes.idle(self._clock()):
+                if once and source.at_end and not self._doubts and self._lanes.idle(self._clock()):
                     break
         finally:
             self._end()
@@ -126,10 +126,11 @@ class Notifier:
         busy = self._lanes.busy
         if busy:
             self._note_results(BUSY_S)
-        came = source.read(0.0 if busy else READ_S)
+        came = self._doubts.before(source.read(0.0 if busy else READ_S), self._clock())
         if self._new:
             self._load()
         self._take(came)
+        source.held = bool(self._doubts)
         source.commit()
         now_ms = self._clock()
         for parcel in self._lanes.take(now_ms):
@@ -153,6 +154,7 @@ class Notifier:
         for each in readers:
             self._readers.discard(each)
             self._lanes.drop(each)
+            self._doubts.forget([each])
             for sender in self._senders.values():
                 if isinstance(sender, AlertmanagerSender):
                     sender.forget(each)
@@ -190,12 +192,12 @@ class Notifier:
         latest = self._patiently(self._outbox.latest)
         here = self._patiently(lambda: read_deployment(self._store, self._settings.deployment.name))
         self._load()
-        came = [EventMessage(reader(topic, 0), _with_source(event, here).encode()) for topic, event in latest]
+        came = [EventMessage(reader(topic, 0), with_source(event, here).encode()) for topic, event in latest]
         self._take(came, again=True)
 
     def _take(self, came: Sequence[EventMessage], *, again: bool = False) -> None:
         """Store what routes take of these, and put it on its way."""
-        taken: list[tuple[Route, Event, str]] = []
+        taken: list[tuple[Route, Event, EventMessage]] = []
         for each in came:
             try:
                 event = read_event(each.value)
@@ -203,26 +205,33 @@ class Notifier:
                 self.metrics.unreadable += 1
                 log.warning("%s: skipped a message: %s", each.reader, error)
                 continue
-            self.metrics.events += not again
+            self.metrics.events += not again and each not in self._doubts
             if not self._is_ours(event):
                 continue
-            taken += ((route, event, each.reader) for route in self._routes.values() if self._wants(route, event))
+            taken += ((route, event, each) for route in self._routes.values() if self._wants(route, event))
         # What comes from the store is not asked of it.
-        known = {event.text: event for _, event, _ in taken}
-        if known and not again:
-            asked = [*known.values()]
-            known = self._patiently(lambda: self._genuine.known(asked, self._clock()))
+        known = {event.text: event for _, event, _ in taken} if again else self._known(taken)
         wanted: dict[str, tuple[Route, Event, str]] = {}
-        for route, read, source in taken:
+        for route, read, message in taken:
             told = known.get(read.text)
             if told is not None and self._wants(route, told):
-                wanted.setdefault(notification_id(route.name, told), (route, told, source))
+                wanted.setdefault(notification_id(route.name, told), (route, told, message.reader))
         if not wanted:
             return
         before = self._patiently(lambda: self._outbox.known((each[0].name for each in wanted.values()), wanted))
         new = [self._notification(id_, *found) for id_, found in wanted.items() if id_ not in before]
         self._patiently(lambda: self._outbox.save(new, self._clock()))
         self.metrics.taken += len(new)
+
+    def _known(self, taken: Sequence[tuple[Route, Event, EventMessage]]) -> dict[str, Event]:
+        """By their texts those that were sent, and what is to be told; what may only be late stays in doubt."""
+        asked = {message: event for _, event, message in taken}
+        known = self._patiently(lambda: self._genuine.known([*asked.values()])) if asked else KnownEvents({}, {})
+        late = [message for message, event in asked.items() if known.may_come(event.text)]
+        kept = self._doubts.have_time(late, self._clock()) if asked else set()
+        refused = [event for each, event in asked.items() if event.text in known.faults and each not in kept]
+        self._patiently(lambda: self._genuine.refuse(refused, known.faults))
+        return known.found
 
     def _wants(self, route: Route, event: Event) -> bool:
         """Whether it happened since the route is there, and the route takes it."""
@@ -386,11 +395,3 @@ class Notifier:
             self._save(self._clock())
         except StoreError as error:
             log.warning("%s: what was sent last is sent again at the next start", error)
-
-
-def _with_source(event: str, here: Deployment) -> str:
-    """The event as it was sent: what people decide is stored before it is known who sends it."""
-    plain = msgspec.json.decode(event)
-    if names_no_deployment(plain["source"]):
-        plain["source"] = here.source(plain["source"])
-    return msgspec.json.encode(plain).decode()

@@ -78,6 +78,8 @@ class EventSource:
         self._committed: dict[tuple[str, int], int] = {}
         self._at_end: set[tuple[str, int]] = set()
         self._assigned: set[tuple[str, int]] = set()
+        #: Whether something of what was read is not stored yet, so that nothing is committed.
+        self.held = False
         self._failure: Exception | None = None
         self._client = self._open()
 
@@ -111,7 +113,7 @@ class EventSource:
     def commit(self, *, wait: bool = False) -> None:
         """Whatever was read is stored."""
         new = {place: at for place, at in self._next.items() if self._committed.get(place) != at}
-        if not new:
+        if not new or self.held:
             return
         offsets = [TopicPartition(*place, at, metadata=self._topics.ids.get(place[0], "")) for place, at in new.items()]
         try:

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import msgspec
 import pytest
@@ -114,6 +116,12 @@ def scene(embedded_kafka: Kafka, store_settings: ClickHouse, store: Store, liste
 
 def alert(customer: str = "acme", number: int = 1) -> AlertEvent:
     return told_alert("opened" if number == 1 else "escalated", customer=customer, number=number, time_ms=utc_now_ms())
+
+
+def hurried() -> Callable[[], int]:
+    """A clock by which what may come late has its time at once."""
+    ticks = count(utc_now_ms(), SECOND_MS)
+    return lambda: next(ticks)
 
 
 def test_each_event_is_told_once_however_often_it_comes_and_whoever_starts_again(scene: Scene) -> None:
@@ -235,7 +243,7 @@ def test_forged_alert_is_told_to_nobody_and_operators_hear_of_it_once(scene: Sce
     forged = [msgspec.structs.replace(true, data=worse), alert("never-seen"), alert("x" * 300)]
     scene.publish(*forged, stored=False)
     scene.publish(true)
-    assert scene.once().metrics.refused == 3
+    assert scene.once(hurried()).metrics.refused == 3
     assert [each["data"]["explanation"] for each in scene.received.bodies()] == [true.data.explanation]
     rows = scene.store.rows("SELECT why FROM audit FINAL WHERE action = 'notify event refused'")
     ((why,),) = rows
@@ -244,6 +252,27 @@ def test_forged_alert_is_told_to_nobody_and_operators_hear_of_it_once(scene: Sce
         "unknown: no alert never-seen-1-1-critical of 'never-seen' is stored here",
         "forged: id has 313 characters",
     }, "whichever was read first"
+
+
+def test_alert_that_a_replica_does_not_have_yet_is_told_once_it_has_it(scene: Scene) -> None:
+    """Until then nothing is committed, so that one who is killed reads it again."""
+    late, stop = alert(), threading.Event()
+    ours = msgspec.structs.replace(late, source=scene.deployment.source(late.source))
+    scene.publish(late, stored=False)
+    scene.publish(alert(number=2))
+    for kills in (True, False):
+        notifier = Notifier(scene.settings, scene.store)
+        stop.clear()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(notifier.run, stop)
+            wait_for(lambda: bool(notifier._doubts) and bool(scene.told()), "the second one")  # noqa: B023
+            if not kills:
+                store_alerts(scene.store, [ours], utc_now_ms())
+                wait_for(lambda: len(scene.told()) == 2, "the late one")
+            stop.set()
+            running.result(30)
+    assert scene.told() == [alert(number=2).id, late.id]
+    assert notifier.metrics.refused == 0
 
 
 def test_forged_events_that_are_no_alerts_are_told_to_nobody(scene: Scene) -> None:
@@ -269,7 +298,7 @@ def test_forged_events_that_are_no_alerts_are_told_to_nobody(scene: Scene) -> No
         msgspec.structs.replace(found, subject="yahoo"),
     ]
     scene.send(other, *forged)
-    assert scene.once().metrics.refused == len(forged)
+    assert scene.once(hurried()).metrics.refused == len(forged)
     (told,) = scene.received.bodies()
     assert (told["id"], told["data"]["struck"], told["source"]) == (
         found.id,
