@@ -125,10 +125,14 @@ def prose(
         return None
     late = any(phrase in said for phrase in DELAYED) or "delay)" in subject or "delayed" in subject
     action = "delayed" if late else "failed"
-    if not late and not REPLY.search(said) and any(phrase in said for phrase in GAVE_UP):
-        action = "expired"
-    made = [{"final-recipient": [f"rfc822;{each}"], "action": [action]} for each in named]
-    return Prose([Headers(fields) for fields in made], original)
+    gave_up = not late and not REPLY.search(said) and any(phrase in said for phrase in GAVE_UP)
+    everybody = frozenset(each.lower() for each in named)
+    made = []
+    for each in named:
+        # What is said of one recipient alone is no word on the others.
+        of_all = gave_up and (len(named) == 1 or not text.of({each.lower()}, everybody, guess=False))
+        made.append(Headers({"final-recipient": [f"rfc822;{each}"], "action": ["expired" if of_all else action]}))
+    return Prose(made, original)
 
 
 def _from(mail: MimePart) -> str:
