@@ -196,6 +196,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "reach": ("Everything in one process, and how late an alert is", figures),
     "notify": ("From an alert to its webhook", figures),
     "http_api": ("A customer's month over HTTP", figures),
+    "erase": ("Erasing a customer", figures),
     "dashboards": ("Panels of the dashboards, on 10,000 customers and 30 days", figures),
     "console": ("The console in front of 10,000 customers", figures),
     "demo": ("Memory of the demo", figures),

@@ -66,6 +66,18 @@ SECTIONS: Sections = {
             },
             "repmon backup create --folder /mnt/backups",
         ),
+        "export": Subgroup(
+            "Write what is stored of a customer to a file",
+            {
+                "customer": CommandEntry(
+                    "Write what is stored of a customer to a ZIP archive", "api.cli.export:customer"
+                )
+            },
+            "repmon export customer acme --to acme.zip --by Ida --why 'asked for it'",
+        ),
+        "recount": CommandEntry(
+            "Count a time again from Kafka or from files, beside live traffic", "api.cli.recount:recount_time"
+        ),
         "erase": Subgroup(
             "Erase what is stored of a customer or a recipient",
             {

@@ -52,6 +52,7 @@ NAMELESS = {
     "zones list": "", "zones test": "", "dashboards deploy": "",
     "dashboards generate": "", "policy check": "", "policy apply": "", "ingest-file": "",
     "erase recipient": "prints through `print_line`, as `erase customer` does",
+    "recount": "asks a broker, and prints through `print_line`",
     "backup create": "prints paths and numbers", "backup list": "the same", "backup restore": "the same",
     "dead-letters replay": "", "follow": "prints paths and reasons, through `print_note`", "health": "",
     "poll postmaster": "prints through `print_line`", "poll snds": "prints through `print_line`",
@@ -205,6 +206,7 @@ def test_no_command_lets_a_name_steer_the_terminal(ground: Ground, said: Callabl
         "override end": [("cafe01", "--by", EVIL)],
         "unsuspend": [(EVIL, "--by", EVIL)],
         "customers remove": [(EVIL, "--by", EVIL)],
+        "export customer": [(EVIL, "--by", EVIL, "--why", EVIL, "--to", str(tmp_path / "export.zip"))],
         "erase customer": [(EVIL, "--by", EVIL, "--why", EVIL), (EVIL, "--by", EVIL, "--why", EVIL, "--json")],
     }
     outputs = {(name, *words): said(*name.split(), *words) for name, several in asked.items() for words in several}

@@ -1,13 +1,18 @@
 """Who is erased is gone from every table, and the figures of everybody else stay."""
 
 import json
+import zipfile
 from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobs.data.erasure import erase_customer, erase_recipient, subject_of
 from jobs.data.erasure_plan import CUSTOMER
+from jobs.data.export import ExportManifest, export_customer, exported
 from jobs.data.fault import StoredDataError
 from schemas.counts import MEASURES
 from streams.adapt.canonical import hash_recipient
@@ -97,6 +102,23 @@ def test_customer_is_gone_from_every_table_and_others_stay(scene: Store) -> None
     ]  # fmt: skip
     again = erase_customer(scene, NAME, key=KEY, dry_run=False, **ASKED)
     assert again.rows == 0
+
+
+def test_export_has_what_would_be_erased_of_the_customer_alone(scene: Store, tmp_path: Path) -> None:
+    manifest = export_customer(scene, NAME, tmp_path / "one.zip")
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert msgspec.json.decode(files.pop("manifest.json"), type=ExportManifest) == manifest
+    assert {each.table for each in manifest.tables} == {each.table for each in exported()}
+    for each in manifest.tables:
+        rows = [json.loads(line) for line in files[each.file].splitlines()]
+        assert len(rows) == each.rows > 0
+        assert each.digest == blake2b(files[each.file], digest_size=16).hexdigest()
+        assert {row.get("customer", NAME) for row in rows} == {NAME}
+    (delivered,) = scene.rows("SELECT sum(delivered) FROM counts WHERE customer = {n:String}", {"n": NAME})[0]
+    assert sum(json.loads(line)["delivered"] for line in files["counts.jsonl"].splitlines()) == delivered
+    with pytest.raises(StoredDataError, match="is there already"):
+        export_customer(scene, NAME, tmp_path / "one.zip")
 
 
 def test_recipient_is_gone_by_hash_and_in_clear(scene: Store) -> None:
