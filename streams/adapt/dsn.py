@@ -63,6 +63,7 @@ _AROUND = re.compile(r"\A(?:mailto|smtp):(?=\S{1,254}@)|\s{1,20}\([^()]{0,300}\)
 _NAMED = re.compile(r"[^<>]{1,300}\s<([^<>\s]{1,300}@[^<>\s]{1,300})>")
 #: `X-Unix; 67`: how a program ended.
 _EXIT = re.compile(r"\A\s*x-unix\s*;\s*\d{1,3}\s*\Z", re.IGNORECASE)
+_HOST_NAME = re.compile(r"(?:[\w-]{1,63}\.){1,20}[A-Za-z][\w-]{1,62}\.?", re.ASCII)
 #: RFC 6533 section 3: a character of an address as `\\x{HEX}`.
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 #: RFC 3461 section 4: a character of an address as `+HEX`. Those that xtext has no other way for, and all; a blank is
@@ -284,7 +285,10 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
 
 def _host(fields: Headers) -> str:
     """The host that answered for the final recipient: `dns; mx.shop.example (192.0.2.7)` (RFC 3464 section 2.3.5)."""
-    kind, _, name = fields.get("remote-mta").partition(";")
+    kind, semicolon, name = fields.get("remote-mta").partition(";")
+    if not semicolon:
+        # Haraka leaves out the type, and may write an address.
+        return kind.strip() if _HOST_NAME.fullmatch(kind.strip()) else ""
     words = name.split()
     return words[0] if kind.strip().lower() == "dns" and words else ""
 

@@ -128,6 +128,8 @@ def test_recipient_is_the_address_that_was_sent_to(lines: tuple[str, ...], addre
         ("iris@shop.example", "dns; aspmx.l.google.com (192.0.2.26)", "aspmx.l.google.com", "google_workspace"),
         ("iris@SHOP.example", "DNS;aspmx.l.google.com", "aspmx.l.google.com", "google_workspace"),
         ("iris@other.example", "dns; aspmx.l.google.com", "", "other"),
+        ("iris@shop.example", "aspmx.l.google.com", "aspmx.l.google.com", "google_workspace"),
+        ("iris@shop.example", "192.0.2.26", "", "other"),
         ("iris@shop.example", "x-unix; /bin/mail", "", "other"),
         ("iris@shop.example", "", "", "other"),
     ],
