@@ -1,5 +1,5 @@
 """The fleet page of 10,000 customers: how soon 20 viewers have it while events come in, what a live update costs, what
-goes over the wire, and what a viewer takes in memory.
+goes over the wire, and what a viewer takes in memory. And how soon one viewer has each other page, after that.
 
     python -m benchmarks.console --viewers 20 --seconds 60 --events 20000
 
@@ -49,6 +49,12 @@ QUERIES = (
     "", "?standing=excessive", "?standing=warning&page=2", "?sort=volume&order=desc", "?sort=failure&order=desc",
     "?q=customer-12", "?sort=since&order=desc", "?page=7", "?open=1", "?standing=watch&sort=complaint&order=desc",
 )  # fmt: skip
+#: Pages besides the fleet, below /console/, and how often each is asked.
+OTHERS = {
+    "incidents": "incidents", "providers": "providers?hours=6", "blocklists": "blocklists", "policy": "policy",
+    "dead letters": "dead-letters", "audit": "audit", "health": "health",
+}  # fmt: skip
+OTHER_TURNS = 20
 #: Between two pages of a viewer, in s.
 PAUSE_S = 3.0
 #: Connections by which the memory of one is measured.
@@ -192,6 +198,20 @@ async def bytes_of_first_load(port: int) -> int:
     return total
 
 
+async def pages_besides(port: int, customers: int) -> dict[str, list[float]]:
+    """How long each other page took (s), one after the other, each customer's and each filter asked for once."""
+    cookie = await sign_in(port)
+    took: dict[str, list[float]] = {}
+    for turn in range(OTHER_TURNS + 1):
+        asked = {name: f"{path}{'&' if '?' in path else '?'}turn={turn}" for name, path in OTHERS.items()}
+        for name, path in {**asked, "a case": f"customers/customer-{turn * 37 % customers}"}.items():
+            began = time.monotonic()
+            await open_page(port, cookie, path)
+            if turn:  # the first is of a process that just started
+                took.setdefault(name, []).append(time.monotonic() - began)
+    return took
+
+
 def cost_of_update(customers: int) -> float:
     """Processor time to tell a viewer what is new, in ms: all rows changed, and each viewer asks something else."""
     from api.console.fleet.drawn import DrawnRows
@@ -274,7 +294,13 @@ def measure(environ: Mapping[str, str], chosen: argparse.Namespace, stack: ExitS
     busy = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
     note = f"{len(took)} pages, {chosen.viewers} viewers, {chosen.customers:,} customers, {chosen.events:,} events/s"
     each = f"{updates / chosen.viewers / chosen.seconds:.2f} updates/s a viewer meanwhile"
+    others = asyncio.run(pages_besides(port, chosen.customers))
+    slowest = {name: percentile(each, 95) * 1000 for name, each in others.items()}
     return [
+        *(
+            Figure(name=f"page: {name}, p95", value=each, unit="ms", note=f"{OTHER_TURNS} times, one viewer; {busy}")
+            for name, each in sorted(slowest.items(), key=lambda one: -one[1])
+        ),
         Figure(name="first paint, p50", value=percentile(took, 50) * 1000, unit="ms", note=note),
         Figure(name="first paint, p95", value=percentile(took, 95) * 1000, unit="ms", note=f"{note}; {each}; {busy}"),
         Figure(name="over the wire on first load", value=asyncio.run(bytes_of_first_load(port)) / 1000, unit="KB"),

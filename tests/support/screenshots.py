@@ -48,12 +48,15 @@ def _pictures(link: str, base: str) -> None:
         page.goto("/console/")
         # The day is played back and somebody's failures, and their listings, were found.
         expect(page.locator("#live tbody tr.lv-critical").nth(2)).to_be_visible(timeout=4 * PATIENCE_MS)
+        # So is what hits many: who rose with it waits for a decision.
+        expect(page.locator("#notes .mark.held")).to_be_visible(timeout=4 * PATIENCE_MS)
         worst = page.locator("#live tbody tr.lv-critical .customer").first.get_attribute("href")
         assert worst is not None
         for address, name in [*((each.path, each.label) for each in NAVIGATION), (worst, "case")]:
             page.goto(address)
             # What a page asks for by itself has come: how the stages are, the rows' trends.
-            expect(page.get_by_text("being asked")).to_have_count(0)
+            for waited in (page.get_by_text("being asked"), page.locator("#live tbody td.trend:not(:has(svg))")):
+                expect(waited).to_have_count(0, timeout=PATIENCE_MS)
             page.wait_for_timeout(SETTLE_MS)
             for width_name, (width, height) in WIDTHS.items():
                 for theme, scheme in SCHEMES.items():
