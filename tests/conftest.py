@@ -6,8 +6,10 @@ always the same: for `make mutants`, which runs the tests hundreds of times.
 """
 
 import gc
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,10 @@ from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 from tests.support.temporary_folder import keep_in_memory
 
 keep_in_memory()
+
+#: After which part of a run in several processes no slow test is begun.
+SLOW_UPTO = 0.75
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 settings.register_profile("usual", deadline=None)
 settings.register_profile(
@@ -31,21 +37,54 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if unreadable else None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collecting makes a million objects, and next to nothing of them becomes garbage: nobody looks for it meanwhile,
+    which took a quarter of the time of each process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With several processes (`-n 3 --dist loadgroup`) one of them runs all tests with Kafka, one all tests with a
     browser, and one all tests that share a fixture of their module, since each would start its own. Any other test goes
     to the process that is free.
 
-    The largest groups are begun first, then the tests in the order of their folders; the quick ones of `unit` come
-    last, so that nobody waits for a slow one in the end.
+    The largest groups are begun first, then the other tests, those of all modules mixed (`_mixed`).
     """
+    free: list[pytest.Item] = []
     for item in items:
         group = "kafka" if item.get_closest_marker("kafka") else _module_with_fixtures(item)
         if "browser" in getattr(item, "fixturenames", ()):
             group = "browser"
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
+        else:
+            free.append(item)
+    if config.getoption("loadgroup", default=False):
+        places = _mixed(free)
+        items.sort(key=lambda item: places.get(item, -1.0))
+
+
+def _mixed(free: Sequence[pytest.Item]) -> Mapping[pytest.Item, float]:
+    """When in the run a test of no group is begun, from 0 to 1: those of each module are spread over all of it, each
+    module from another place on (multiples of the golden ratio are spread evenly, however many there are). Tests that
+    start a whole `repmon up` and wait for it stand beside each other in their modules: all processes would wait at
+    a time, and both cores with them. In the last part are only the quick ones of `unit`, so that nobody waits for a
+    slow one in the end.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in free:
+        modules.setdefault(item.path, []).append(item)
+    return {
+        item: (number + module * GOLDEN % 1.0) / len(each) * (1.0 if "unit" in item.path.parts else SLOW_UPTO)
+        for module, each in enumerate(modules.values())
+        for number, item in enumerate(each)
+    }
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -64,10 +103,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _module_with_fixtures(item: pytest.Item) -> str:
-    """The name of the test's module if some fixture that it uses is made once a module; otherwise empty."""
+    """The path of the test's module if some fixture that it uses is made once a module; otherwise empty."""
     assert isinstance(item, pytest.Function)
     found = (each for named in item._fixtureinfo.name2fixturedefs.values() for each in named)
-    return item.path.stem if any(each.scope == "module" for each in found) else ""
+    return item.nodeid.partition("::")[0] if any(each.scope == "module" for each in found) else ""
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ from tests.support.pages import Command, Ids, commands
 from tests.support.root import ROOT
 
 DEADLINE_S = 90.0
+#: Before a command is run again: each run is a process, which takes a quarter of a second of a core.
+AGAIN_S = 1.0
 #: One command, on a busy machine.
 COMMAND_S = 120.0
 INDEX = re.findall(r"^- \[[^\]]+\]\((?!\.\.)([\w/-]+\.md)\)", (ROOT / "docs" / "README.md").read_text(), re.MULTILINE)
@@ -96,7 +98,7 @@ class Reader:
             good = code == command.exit_code and (not command.shown or self.ids.matches(command.shown, printed))
             if good or time.monotonic() > until:
                 break
-            time.sleep(0.3)
+            time.sleep(AGAIN_S)
         assert good, self._said(command, code, printed)
         if assignment:
             self.variables[assignment[1]] = printed.strip()
