@@ -77,6 +77,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
         "title": "Request Entity Too Large",
         "status": 413,
         "detail": "a body has at most 256,000 bytes",
+        "errors": [{"parameter": "body", "detail": "a body has at most 256,000 bytes"}],
     },
     "429": {
         "type": "about:blank",

@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.problems import problem
+from api.http.problems import body_problem
 
 #: The largest body that is read, and for how long it may come, in s.
 MAX_BODY, BODY_S = 256_000, 10.0
@@ -90,12 +90,7 @@ class Frame:
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
             # Not read: the connection ends with the answer.
-            answer = problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"a body has at most {MAX_BODY:,} bytes",
-                headers={"Connection": "close"},
-            )
-            await answer(inner, receive, framed)
+            await body_problem(_too_large())(inner, receive, framed)
             return
         await self._app(inner, _Body(receive), framed)
 
@@ -125,12 +120,13 @@ class _Body:
         self._whole = not message.get("more_body", False)
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise HTTPException(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"a body has at most {MAX_BODY:,} bytes",
-                {"Connection": "close"},
-            )
+            raise _too_large()
         return message
+
+
+def _too_large() -> HTTPException:
+    said = f"a body has at most {MAX_BODY:,} bytes"
+    return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said, {"Connection": "close"})
 
 
 class Tags:

@@ -17,6 +17,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 #: What is called so where the body as a whole is meant.
 BODY = "body"
+#: What is answered to one that is too large, or comes too slowly.
+OF_BODY = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT})
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,15 @@ def _http(_: Request, error: Exception) -> Response:
         # FastAPI's word for a body in which it finds no text at all; one that is no JSON is `_invalid`.
         found = _no_json()
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{BODY}: {found.detail}", [found])
+    if error.status_code in OF_BODY:
+        return body_problem(error)
     return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+def body_problem(error: HTTPException) -> Response:
+    """What is wrong with the body as a whole."""
+    named = [ParameterProblem(parameter=BODY, detail=str(error.detail))]
+    return problem(error.status_code, str(error.detail), named, error.headers)
 
 
 def _store_down(_: Request, error: Exception) -> Response:
