@@ -12,7 +12,7 @@ The options `customer`, `stream`, `sub_account` and `pool` name a place:
 - `user`: the local user that sent (`U=` of `P=local`).
 - `host`: the host that wrote the line, where it came through a system log.
 - a place of `streams.adapt.places`: `sender`, `verp:PATTERN` and `domain` by the envelope sender, `ip` by the interface
-  (log selector `outgoing_interface`).
+  (log selector `outgoing_interface`), `header.NAME`, `feedback-id.N` and `dkim` by what an ACL logs of the message.
 
 By default the customer is `authenticated_id`, else `sender`. The option `time_zone` is that of times without an offset.
 
@@ -23,7 +23,6 @@ without them those at 127.0.0.1 are filters.
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
@@ -32,12 +31,12 @@ from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.bounded import keep
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import reply_of, stable_id
-from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, read_arrival, read_attempt
+from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, read_arrival, read_attempt, read_header
+from streams.adapt.exim_message import EximMessage, Memory
 from streams.adapt.gave_up import gave_up
-from streams.adapt.long_lines import LongLines
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
-from streams.adapt.postfix_queue import MAX_AGAIN, MAX_MESSAGES, MAX_TEXT, Reply
+from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
 from streams.adapt.syslog import container_text, read_line
 from streams.adapt.syslog_times import full_time
@@ -74,46 +73,6 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: a line of no log of Exim, a time that cannot be read, or no customer can be found; names the line.
     """
     return MainLog().adapt(raw, context)
-
-
-@dataclass(slots=True)
-class EximMessage:
-    """What the lines of one message id have said so far. `arrived_ms` is when it came in (epoch ms; 0: not known)."""
-
-    sender: str | None = None
-    login: str = ""
-    user: str = ""
-    client: str = ""
-    local: bool = False
-    message_id: str = ""
-    arrived_ms: int = 0
-    waiting: dict[tuple[str, str], Reply] | None = None
-    #: Later passes of the same mail.
-    again: list["EximMessage"] | None = None
-
-    def note_again(self, later: "EximMessage") -> None:
-        """Keep a later pass of the same mail."""
-        self.again = self.again or []
-        if len(self.again) < MAX_AGAIN:
-            self.again.append(later)
-
-    def inherit(self, earlier: "EximMessage") -> None:
-        """Take what was said of an earlier pass and not of this one."""
-        if earlier is not self:
-            self.login, self.user = self.login or earlier.login, self.user or earlier.user
-
-
-@dataclass(slots=True)
-class Memory:
-    """What is remembered of a log: messages by id (and host), and by their Message-ID, the last replies to recipients,
-    whether a transport delivers to other hosts, and the pieces of lines that are not complete."""
-
-    messages: dict[str, EximMessage] = field(default_factory=dict)
-    by_message_id: dict[str, EximMessage] = field(default_factory=dict)
-    replies: dict[str, Reply] = field(default_factory=dict)
-    transports: dict[str, bool] = field(default_factory=dict)
-    may_have_nul: bool = False
-    pieces: LongLines = field(default_factory=LongLines)
 
 
 class _Log(NamedTuple):
@@ -174,6 +133,8 @@ class MainLog:
             return self._deferred(line, about)
         elif line.flag == "**":
             return self._failed(line, about)
+        elif (header := read_header(line.flag, line.said)) is not None:
+            self._message(line).note_header(*header)
         return None
 
     def _message(self, line: _Line) -> EximMessage:
@@ -365,7 +326,8 @@ def _event(
         own = {"authenticated_id": message.login, "user": message.user, "host": line.host}
         if place in own:
             return own[place]
-        found = shared_place(place, SentMail([message.sender or ""], address=attempt.interface), about.owners)
+        mail = SentMail([message.sender or ""], message.header, attempt.interface)
+        found = shared_place(place, mail, about.owners)
         if found is None:
             known = ", ".join(f"`{name}`" for name in own)
             raise AdaptError(f"the option `{place}` is not a place in Exim's lines; use {known}, {SHARED}")

@@ -60,6 +60,11 @@ _RETRY_BASE = -51
 _PASSED_AS = re.compile(rf"\bid=({MESSAGE_ID})\b")
 
 
+#: What an ACL logs: `logwrite = X-Customer: $h_X-Customer:`, or with `warn log_message` behind who sends.
+_HEADER_NAME = re.compile(r"([A-Za-z]\w{0,40}(?:-\w{1,40}){1,10}):", re.ASCII)
+_WARNED = re.compile(r"(?:\S{1,300} ){0,12}?Warning: ([A-Za-z]\w{0,40}(?:-\w{1,40}){1,10}): (.{1,998})", re.ASCII)
+
+
 class Arrival(NamedTuple):
     """A message came in (`<=`). `sender` is empty for notifications and the like, `about` is the message that one is
     about; `ip` is that of the client, `user` a local one, `login` who logged in, each maybe empty."""
@@ -159,3 +164,12 @@ def passed_as(text: str) -> str:
 def _seconds(text: str) -> float | None:
     parts = _SPANS.findall(text)
     return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else None
+
+
+def read_header(flag: str, said: str) -> tuple[str, str] | None:
+    """Name (lower case) and value of a header field that an ACL logged of a message; None for another line."""
+    if found := _HEADER_NAME.fullmatch(flag):
+        return (found[1].lower(), said.strip()[:998]) if said.strip() else None
+    if flag.startswith(("H=", "U=", "Warning:")) and (warned := _WARNED.match(f"{flag} {said}")):
+        return warned[1].lower(), warned[2].strip()
+    return None

@@ -237,6 +237,23 @@ def test_places(place: str, customer: str) -> None:
     assert event.customer == customer
 
 
+@pytest.mark.parametrize(
+    ("logged", "customer"),
+    [
+        ((f"{ID} X-Customer: larkspur",), "larkspur"),
+        ((f"{ID} H=(app) [192.0.2.9]:6095 X=TLS1.3:ECDHE:256 A=plain:acme Warning: x-customer: larkspur",), "larkspur"),
+        ((f"{ID} U=www P=local Warning: X-Customer: larkspur",), "larkspur"),
+        ((f"{ID} X-Customer: larkspur", f"{ID} X-Customer: another"), "acme"),
+        ((f"{ID} Subject: larkspur", f"{ID} H=(app) [192.0.2.9] rejected after DATA: X-Customer: larkspur"), "acme"),
+    ],
+)
+def test_header_field_is_known_where_an_acl_logs_it(logged: tuple[str, ...], customer: str) -> None:
+    """By `logwrite` or `warn log_message`; two values name nobody."""
+    options = FormatOptions(customer=("header.X-Customer", "authenticated_id"))
+    (event,) = read(*logged, ARRIVED, SENT, options=options)
+    assert event.customer == customer
+
+
 def test_place_that_is_none_names_those_that_are() -> None:
     with pytest.raises(AdaptError, match=r"line 2: the option `tenant` is not a place in Exim's lines; use `authent"):
         read(ARRIVED, SENT, options=FormatOptions(customer="tenant"))
