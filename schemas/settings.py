@@ -368,6 +368,16 @@ class LogSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True
     """From which level on; `--verbose` is `info`."""
 
 
+class TraceSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Traces from the offset of a source to the alert (docs/logs.md)."""
+
+    endpoint: Address = ""
+    """Who takes them, by OTLP over HTTP (`http://127.0.0.1:4318/v1/traces`); empty traces nothing. It needs the extra
+    `trace`."""
+    share: Annotated[float, Meta(ge=0, le=1, extra={"unit": "ratio"})] = 1.0
+    """Of how many changes, chosen by their ids, so that a whole trace is kept or none of it."""
+
+
 class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches store and Prometheus."""
 
@@ -443,6 +453,7 @@ class Settings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     collect: Collect = Collect()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+    trace: TraceSettings = TraceSettings()
     grafana: Grafana = Grafana()
     retention: Retention = Retention()
     embedded: Embedded = Embedded()

@@ -27,6 +27,7 @@ from streams.intake.listing_readers import OutsideListingReader
 from streams.intake.refusals import Refused
 from streams.intake.server import check_server
 from streams.intake.stored import check_stored
+from streams.io import tracing
 from streams.io.pulse import Pulse
 from streams.io.store import Store, StoreError, open_store
 
@@ -88,6 +89,7 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
         )
     refused = Refused() if settings.ingest.refusals else None
     owners = adapt_context(settings).owners
+    tracing.start(settings.trace, "ingest")
     known = KnownCustomers(set())
     readers = batch_readers(settings, refused, owners, known)
     store = open_store(settings.clickhouse)

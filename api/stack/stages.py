@@ -16,6 +16,7 @@ from schemas.mail import MailSettings
 from schemas.settings import Settings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
+from streams.io import tracing
 from streams.io.broker import Publisher
 from streams.io.deployment import read_deployment
 from streams.io.store import open_store
@@ -49,6 +50,7 @@ class MonitorStage:
             from jobs.mail.mail import MailWriter
 
             MailWriter(settings.mail)  # a mistake in templates and languages is reported at the start
+        tracing.start(settings.trace, "monitor")
         self._publisher = Publisher(settings.kafka)
         self._store = open_store(settings.clickhouse)
         for said in check_generation(self._store):
@@ -94,6 +96,7 @@ class MonitorStage:
         idle = await self._monitor.stop(patience_s)
         try:
             await asyncio.to_thread(self._publisher.flush, LAST_ALERTS_S)
+            await asyncio.to_thread(tracing.stop)
         finally:
             if idle:  # never under a query that still runs
                 self._store.close()

@@ -24,6 +24,7 @@ from streams.intake.message_senders import name_senders
 from streams.intake.metrics import IngestMetrics
 from streams.intake.refusals import Refused
 from streams.intake.stored_refusals import refresh
+from streams.io import tracing
 from streams.io.broker import BrokerError, Publisher, UnacknowledgedError
 from streams.io.changes import AnnouncementThrottle, messages
 from streams.io.store import Store, StoreError
@@ -122,6 +123,11 @@ class Flusher:
         for each in flushed:
             self._changed.pending |= each.batch.customers
             self._note(each)
+        if tracing.ACTIVE is not None:
+            done = [(each.batch.source.name, each.batch) for each in flushed if each.ours]
+            tracing.ACTIVE.note_flush(
+                time.monotonic() - began, [(name, batch.position, batch.next_offset - 1) for name, batch in done]
+            )
         if listed:
             now_s = now_ms // 1000
             self._changed.pending |= self._retried(
@@ -177,8 +183,12 @@ class Flusher:
     def _announce(self, now_ms: int) -> None:
         # What is not due yet when the worker ends would never be.
         changed = self._changed.rest() if self.ending.is_set() else self._changed.due(now_ms)
+        values = []
         for each in messages(changed, now_ms, self._partitions):
+            values.append(each.value)
             self._publisher.publish(REPUTATION_CHANGES, each.key, each.value, each.partition)
+        if tracing.ACTIVE is not None and values:
+            tracing.ACTIVE.note_announced(values)
 
     def _retried(self, action: Callable[[], T], over: Callable[[], bool] | None = None) -> T:
         """Try until store and broker answer, waiting longer each time, or until it is `over`."""

@@ -25,6 +25,7 @@ from streams.intake.metrics import IngestMetrics
 from streams.intake.partitions import PartitionKey, Partitions
 from streams.intake.refusals import Refused
 from streams.intake.stored_refusals import refresh
+from streams.io import tracing
 from streams.io.broker import BrokerError, Publisher
 from streams.io.pulse import Pulse
 from streams.io.store import Store, StoreError
@@ -119,6 +120,7 @@ class IngestWorker:
             self._flusher.begin([])  # announces who is not announced yet
             self._flusher.finished(LAST_FLUSH_S)
             self._publisher.flush()
+            tracing.stop()
         except:  # a KafkaError that leaves the client derives from nothing that could be named here
             # What was not stored is for the next owner: closing must not store it.
             self._partitions.batches.clear()

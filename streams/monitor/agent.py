@@ -29,6 +29,7 @@ from schemas.policy import Policy
 from schemas.settings import Kafka, MonitorSettings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
+from streams.io import tracing
 from streams.io.broker import BrokerError
 from streams.io.broker_security import security_of
 from streams.io.changes import customers_in, partition_of
@@ -196,7 +197,10 @@ class Monitor:
 
     async def _changes(self, stream: Any) -> None:
         async for value in stream:
-            self._work.changed(_customers(value))
+            changed = _customers(value)
+            if tracing.ACTIVE is not None:
+                tracing.ACTIVE.note_received(value, changed)
+            self._work.changed(changed)
             self._wake.set()
 
     async def _judging(self) -> None:
@@ -462,6 +466,8 @@ def _tell(alerts: Iterable[AlertEvent]) -> None:
     for alert in alerts:
         about = {"customer": alert.data.customer, "alert": alert.id}
         log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation, extra=about)
+        if tracing.ACTIVE is not None:
+            tracing.ACTIVE.note_alert(alert.data.customer, alert.id, alert.data.rule, alert.data.kind)
 
 
 def _customers(value: bytes) -> list[str]:

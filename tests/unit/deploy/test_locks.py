@@ -76,6 +76,8 @@ def _imports(folder: str) -> Iterator[str]:
 #: What the standard library has from Python 3.14 on.
 LATER_LIBRARY = {"compression"}
 RUNTIME = declared(PROJECT["project"]["dependencies"])
+#: Imported where a setting asks for it alone; tests have all of it.
+EXTRAS = declared(each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra)
 DEVELOPMENT = declared(PROJECT["dependency-groups"]["dev"])
 
 
@@ -132,7 +134,8 @@ def test_what_is_left_out_is_imported_nowhere(modules: dict[str, set[str]]) -> N
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported(modules: dict[str, set[str]]) -> None:
     runtime, tested = packages(modules, OURS), packages(modules, ("tests", "benchmarks"))
-    assert [each for each in runtime if not each & RUNTIME] == []
+    assert [each for each in runtime if not each & (RUNTIME | EXTRAS)] == []
+    assert DEVELOPMENT & set().union(*runtime) >= EXTRAS
     assert RUNTIME - set().union(*runtime) == set()
     assert [each for each in tested if not each & (RUNTIME | DEVELOPMENT)] == []
     assert DEVELOPMENT - TOOLS - set().union(*tested) == set()
