@@ -24,7 +24,7 @@ LEFT_OUT = {"pandas"}
 #: Run, not imported.
 TOOLS = {
     *("import-linter", "mypy", "pytest-timeout", "pytest-xdist", "ruff", "schemathesis", "setuptools"),
-    *("types-jsonschema", "types-pyyaml"),
+    *("types-jsonschema", "types-pyyaml", "zensical"),
 }
 #: In `.venv-bench` alone.
 CONTENDERS = {"bytewax", "quixstreams"}
