@@ -13,7 +13,7 @@ from api.stack.adapting import adapt_context
 from api.stack.reading import batch_readers
 from api.text.bad_file import refuse_packed
 from jobs.data.fault import StoredDataError
-from jobs.data.recount import Counter, Messages, Span, begin, recount, report_lines
+from jobs.data.recount import Counter, Messages, RecountSpan, begin, recount, report_lines
 from jobs.data.recount import discard as _discard
 from jobs.data.topic_messages import Partition, read_messages, read_partitions, stretches
 from jobs.operator.audit import Decision, record_decision
@@ -116,14 +116,14 @@ def recount_time(
         print_note("nothing was changed; --yes puts it in place")
 
 
-def _span(since: str, until: str) -> Span:
+def _span(since: str, until: str) -> RecountSpan:
     now_ms = utc_now_ms()
     first, last = (until_ms(text, name, now_ms) for text, name in ((since, "--from"), (until, "--to")))
     if first % MINUTE_MS or last % MINUTE_MS:
         raise StoredDataError("--from, --to: counts are by the minute; give full minutes")
     if last <= first:
         raise StoredDataError("--to: is not after --from")
-    return Span(first // 1000, last // 1000)
+    return RecountSpan(first // 1000, last // 1000)
 
 
 def _sources(settings: Settings, partitions: Sequence[Partition]) -> dict[str, SourcePartition]:

@@ -75,6 +75,7 @@ SECTIONS: Sections = {
             },
             "repmon export customer acme --to acme.zip --by Ida --why 'asked for it'",
         ),
+        "move": CommandEntry("Copy the embedded store of a data folder to a server", "api.cli.move:move_store"),
         "recount": CommandEntry(
             "Count a time again from Kafka or from files, beside live traffic", "api.cli.recount:recount_time"
         ),

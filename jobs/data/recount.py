@@ -40,7 +40,7 @@ AT_ONCE = 100_000
 NAMED = 20
 
 
-class Span(NamedTuple):
+class RecountSpan(NamedTuple):
     """The minutes from `since_s` until before `until_s` (epoch s, full minutes)."""
 
     since_s: int
@@ -80,7 +80,7 @@ class Counter:
     """Counts the messages of some sources into `recount_counted`, as ingest counts them."""
 
     store: Store
-    span: Span
+    span: RecountSpan
     readers: Mapping[str, BatchReader]
     sources: Mapping[str, SourcePartition]
     #: By source, the first offset that is read: what came before it is asked of the store.
@@ -160,7 +160,7 @@ class Counter:
         return found
 
 
-def begin(store: Store, span: Span, sources: Sequence[str]) -> dict[str, int]:
+def begin(store: Store, span: RecountSpan, sources: Sequence[str]) -> dict[str, int]:
     """Note what is counted of the time, of these sources; returns the last offset that it is counted up to, by source.
 
     Raises:
@@ -206,7 +206,7 @@ def changed_customers(store: Store) -> dict[str, int]:
 
 
 def recount(
-    store: Store, span: Span, counter: Counter, messages: Iterable[Messages], *, put_in_place: bool
+    store: Store, span: RecountSpan, counter: Counter, messages: Iterable[Messages], *, put_in_place: bool
 ) -> tuple[RecountReport, list[str]]:
     """Count the messages again; `begin` was called before. Returns the report, and the customers of whom anything
     changes.

@@ -193,6 +193,28 @@ class Store:
         except (ClickHouseError, OSError) as error:
             raise self._failed(error) from error
 
+    def native(self, sql: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+        """The result in ClickHouse's format Native, for `insert_native` of another store.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        try:
+            return bytes(self._usable().raw_query(sql, parameters=dict(parameters or {}), fmt="Native"))
+        except (ClickHouseError, OSError) as error:
+            raise self._failed(error) from error
+
+    def insert_native(self, table: str, rows: bytes, settings: Mapping[str, Any] | None = None) -> None:
+        """Insert what `native` gave.
+
+        Raises:
+            StoreError: the store failed; whether the rows were taken is then unknown.
+        """
+        try:
+            self._usable().raw_insert(table, insert_block=rows, settings={**AT_ONCE, **(settings or {})}, fmt="Native")
+        except (ClickHouseError, OSError) as error:
+            raise self._failed(error) from error
+
     def close(self) -> None:
         """Give the connection back."""
         self._client.close()

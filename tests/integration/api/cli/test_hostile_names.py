@@ -52,6 +52,7 @@ NAMELESS = {
     "zones list": "", "zones test": "", "dashboards deploy": "",
     "dashboards generate": "", "policy check": "", "policy apply": "", "ingest-file": "",
     "erase recipient": "prints through `print_line`, as `erase customer` does",
+    "move": "prints names of tables",
     "recount": "asks a broker, and prints through `print_line`",
     "backup create": "prints paths and numbers", "backup list": "the same", "backup restore": "the same",
     "dead-letters replay": "", "follow": "prints paths and reasons, through `print_note`", "health": "",

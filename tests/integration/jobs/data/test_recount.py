@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.data.fault import StoredDataError
-from jobs.data.recount import Counter, Messages, RecountReport, Span, begin, discard, recount, report_lines
+from jobs.data.recount import Counter, Messages, RecountReport, RecountSpan, begin, discard, recount, report_lines
 from schemas import providers
 from schemas.settings import Ingest
 from schemas.times import MINUTE_MS, utc_now_ms, utc_time
@@ -28,7 +28,7 @@ READER = MailReader(
     adapter("canonical"), Context(b"key", providers.load_providers()), load_bounce_classifier(), time_bounds(Ingest())
 )
 #: The last ten minutes but one are counted again.
-SPAN = Span(NOW // 1000 - 600, NOW // 1000 - 60)
+SPAN = RecountSpan(NOW // 1000 - 600, NOW // 1000 - 60)
 FOUND = """
 SELECT dimension, customer, toUnixTimestamp(bucket), sum(delivered), sum(complained) FROM counts
 WHERE dimension IN ('provider', 'ip') GROUP BY ALL HAVING sum(delivered) != 0 OR sum(complained) != 0

@@ -15,7 +15,7 @@ from jobs.embedded.backup_manifest import MANIFEST, BackupManifest, order, witho
 from schemas.times import DAY_MS
 from streams.intake.flush import flush
 from streams.io.store import Store, open_store
-from tests.integration.streams.intake.test_flush import NOW, batch, counted, flushed, put, stored, taken_up
+from tests.support.batches import NOW, batch, counted, flushed, put, stored, taken_up
 from tests.support.root import ROOT
 from tests.support.store_process import StoreProcess
 
