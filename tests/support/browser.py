@@ -70,6 +70,14 @@ class Viewer:
         wide: int = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         return wide
 
+    def cut_off(self) -> list[str]:
+        """The tables that are lists of cards in a narrow window, or lists of parts, and are wider than their place."""
+        found: list[str] = self.page.evaluate(
+            "[...document.querySelectorAll('.scroll:has(.cards), .part .scroll')]"
+            ".filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText.slice(0, 80))"
+        )
+        return found
+
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.wrong.append(f"{message.type}: {message.text}")

@@ -74,6 +74,7 @@ def test_page_can_be_used_by_anybody_on_any_screen(operator: Viewer, path: str) 
         operator.looks(width, scheme)
         assert operator.hurdles() == []
         assert operator.overflow() <= 0, f"the page is wider than {width} pixels"
+        assert width > 390 or operator.cut_off() == []
     operator.looks(1920, "light")
     assert operator.overflow() <= 0
     assert operator.wrong == []
