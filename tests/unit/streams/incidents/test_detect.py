@@ -101,7 +101,7 @@ def test_of_all_mail_the_struck_must_still_have_the_share_that_is_asked_for() ->
     assert is_over("hard", some, FAILING, 0.35, share=1 / 2)
 
 
-def test_of_many_who_fail_everywhere_alike_those_who_fail_more_at_one_place_by_chance_tell_nothing() -> None:
+def test_who_fails_everywhere_and_more_at_one_place_by_chance_tells_nothing() -> None:
     """160 aged accounts of one abuser fail 12 % at all providers; in the first minute each has two recipients at a
     small one, so a fifth fails there at a half or more."""
     chance = np.random.default_rng(3)
