@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=DAYS, help="of counts")
     parser.add_argument("--erased", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="whose number is the first, in a store that is used again")
     parser.add_argument("--store", default="", help="a folder for the store that is kept and used again")
     parser.add_argument("--trial", action="store_true", help="keep the result apart from the real ones")
     chosen = parser.parse_args(arguments)
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> None:
             began, cpu_began = time.perf_counter(), time.process_time()
             found = erase_customer(
                 store,
-                f"customer-{number}",
+                f"customer-{chosen.first + number}",
                 key="k" * 32,
                 over=[],
                 by="bench",
