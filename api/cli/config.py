@@ -33,10 +33,10 @@ DEFAULT = "default"
 @click.option("--sources", is_flag=True, help="In JSON too: each setting as its value and where that comes from.")
 @with_settings
 def show(settings: Settings, as_json: bool, sources: bool) -> None:
-    """Print the settings in force and where each comes from, secrets hidden.
+    """Print the settings in force, and where they are from.
 
-    They come from the file, then from the environment: REPMON_KAFKA__BOOTSTRAP sets bootstrap in [kafka]. With _FILE at
-    its end a variable names a file that holds the value.
+    Secrets are hidden. They come from the file, then from the environment: REPMON_KAFKA__BOOTSTRAP sets bootstrap
+    in [kafka]. With _FILE at its end a variable names a file that holds the value.
     """
     origins = _origins()
     if as_json and not sources:

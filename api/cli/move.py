@@ -27,11 +27,11 @@ PROGRESS = "move.json"
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a table.")
 @with_settings
 def move_store(settings: Settings, folder: Path, as_json: bool) -> None:
-    """Copy the embedded store of a data folder to a server, that of the settings.
+    """Copy the embedded store of a data folder to a server.
 
-    Counts with their offsets, evidence, alerts, decisions and all else; the tables are made first. Nothing may run on
-    either meanwhile. Run again after a failure it goes on. At the end both are compared table by table; the exit code
-    is 1 where one differs. The embedded store is left as it is.
+    That is the server of the settings. Counts with their offsets, evidence, alerts, decisions and all else; the
+    tables are made first. Nothing may run on either meanwhile. Run again after a failure it goes on. At the end
+    both are compared table by table; the exit code is 1 where one differs. The embedded store is left as it is.
     """
     if not names_store(settings):
         raise StoredDataError("clickhouse.url: name the server to move to")

@@ -66,10 +66,11 @@ def recount_time(
     discard: bool,
     as_json: bool,
 ) -> None:
-    """Count a time again from Kafka or from files, beside live traffic.
+    """Count a time again, beside live traffic.
 
-    Messages that are counted are read again, by the settings of now, and compared with what is stored of these minutes.
-    With --yes the difference is put in place at once. What comes meanwhile is counted once, as always.
+    Messages that are counted are read again, from Kafka or from files, by the settings of now, and compared with
+    what is stored of these minutes. With --yes the difference is put in place at once. What comes meanwhile is
+    counted once, as always.
     """
     span = _span(since, until)
     if not settings.ingest.hash_key:

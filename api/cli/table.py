@@ -76,9 +76,7 @@ SECTIONS: Sections = {
             "repmon export customer acme --to acme.zip --by Ida --why 'asked for it'",
         ),
         "move": CommandEntry("Copy the embedded store of a data folder to a server", "api.cli.move:move_store"),
-        "recount": CommandEntry(
-            "Count a time again from Kafka or from files, beside live traffic", "api.cli.recount:recount_time"
-        ),
+        "recount": CommandEntry("Count a time again, beside live traffic", "api.cli.recount:recount_time"),
         "erase": Subgroup(
             "Erase what is stored of a customer or a recipient",
             {
@@ -135,7 +133,7 @@ SECTIONS: Sections = {
         "health": CommandEntry("Tell whether the stage on this machine is well", "api.cli.health:show_health"),
         "config": Subgroup(
             "Show the settings",
-            {"show": CommandEntry("Print the settings in force, secrets hidden", "api.cli.config:show")},
+            {"show": CommandEntry("Print the settings in force, and where they are from", "api.cli.config:show")},
             "repmon config show",
         ),
         "completion": CommandEntry(

@@ -25,7 +25,7 @@ LISTS = [
     "top", "alerts", "listings", "listings show", "explain", "audit", "zones list", "zones test", "keys list",
     "config show", "customers list", "override list", "policy history", "policy try", "dead-letters list",
     "scan-blocklists", "incidents list", "incidents show", "holds list", "poll list",
-    "suspend-hook list",
+    "suspend-hook list", "backup list",
 ]  # fmt: skip
 
 
