@@ -24,10 +24,9 @@ STEP_MIN = 60
 
 
 class Look:
-    """What is known of a fleet at a minute."""
+    """What is known of a fleet at a minute; `total` is what each had sent before each minute."""
 
-    def __init__(self, volumes: Counts, minute: int) -> None:
-        total = np.cumsum(np.pad(volumes[:, : minute + 1], ((0, 0), (1, 0))), axis=1)
+    def __init__(self, total: Counts, minute: int) -> None:
         days = minute - DAY_MIN * np.arange(DAYS + 1)
         self.minutes = total[:, days] - total[:, days - 60]
         ends = 60 * np.arange(minute // 60 - FIRST_H + 1, minute // 60 + 1)
@@ -43,9 +42,14 @@ class Look:
         return exceeds(volume, usual, RULE) and score(volume, usual) >= RULE.thresholds[0]
 
 
+def totals(volumes: Counts) -> Counts:
+    return np.cumsum(np.pad(volumes, ((0, 0), (1, 0))), axis=1)
+
+
 def looks(volumes: Counts) -> Iterator[tuple[int, Look]]:
+    total = totals(volumes)
     for minute in range(BEFORE * DAY_MIN + 20, (BEFORE + AFTER) * DAY_MIN, STEP_MIN):
-        yield minute, Look(volumes, minute)
+        yield minute, Look(total, minute)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -66,7 +70,7 @@ def test_case(case: dict[str, Any]) -> None:
         three = (BEFORE + stolen["day"]) * DAY_MIN + 180
         usual = volumes[0, : BEFORE * DAY_MIN].mean()
         volumes[0, three : three + 60] = round(usual * stolen["times"])
-        look = Look(volumes, three + 60)
+        look = Look(totals(volumes), three + 60)
         assert look.told(0, fleet_volume(look.minutes, look.hours))
 
 
