@@ -110,21 +110,27 @@ def _from(page: PurePosixPath, target: PurePosixPath) -> str:
 def _lines(text: str) -> Iterator[tuple[str, bool]]:
     """The lines of a page as Python-Markdown wants them, and whether each is prose (not code).
 
-    CommonMark takes two blanks for a list within a list, and lets a list begin below a line of text; Python-Markdown
-    takes four, and wants an empty line before.
+    CommonMark takes two blanks for what is within a list (three if it is numbered), and lets a list begin below a line
+    of text; Python-Markdown takes four, and wants an empty line before.
     """
-    code, before = False, ""
+    code, before, within = False, "", 0
     for line in text.rstrip("\n").split("\n"):
+        blanks = len(line) - len(line.lstrip(" "))
         if FENCE.match(line):
-            code = not code
-        if code:
-            yield line, False
+            code, within = not code, within if code else blanks
+            yield " " * _widened(within) + line.lstrip(" "), False
+        elif code:
+            yield " " * _widened(within) * bool(line) + line.removeprefix(" " * within), False
         else:
             if line.startswith("- ") and before and not before.startswith(("- ", "  ")):
                 yield "", True
-            blanks = len(line) - len(line.lstrip(" "))
-            yield " " * blanks + line, True
+            yield " " * _widened(blanks) + line.lstrip(" "), True
         before = line
+
+
+def _widened(blanks: int) -> int:
+    """Four for each level of lists."""
+    return 4 * -(-blanks // 3)
 
 
 def write(root: Path, folder: Path) -> None:

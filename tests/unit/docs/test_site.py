@@ -49,6 +49,13 @@ def test_lists_are_as_python_markdown_wants_them(tmp_path: Path) -> None:
     )
 
 
+def test_code_within_a_list_stays_there(tmp_path: Path) -> None:
+    page = "1. Do:\n\n   ```sh\n   a |\n     b\n   ```\n\n   Then:\n\n- x\n\n  ```\n  y\n  ```\n"
+    assert site.staged(project(tmp_path, docs__a_md=page))[PurePosixPath("a.md")] == (
+        "1. Do:\n\n    ```sh\n    a |\n      b\n    ```\n\n    Then:\n\n- x\n\n    ```\n    y\n    ```\n"
+    )
+
+
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     root = project(tmp_path, docs__a_md="[b](b.md)")
     with pytest.raises(ValueError, match=r"docs/a\.md: b\.md leads nowhere"):
