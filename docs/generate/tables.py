@@ -14,7 +14,7 @@ NOTES = ROOT / "docs" / "tables.toml"
 HEAD = """# Tables
 
 Every table and view of the store, from its migrations (`make docs`), for reports and dashboards of your own. Read
-`FINAL` of a `ReplacingMergeTree`, and sums of an `AggregatingMergeTree`. Columns and tables may be added by any version;
+`FINAL` of a `ReplacingMergeTree`, and sums of an `AggregatingMergeTree`. Columns and tables may be added at any time;
 one that is taken away is named in the [changelog](../CHANGELOG.md) a version before. Times are UTC, rates are ratios.
 How long rows are kept: [data.md](data.md). The statements themselves:
 [CURRENT.sql](../schemas/clickhouse/CURRENT.sql).
