@@ -4,7 +4,8 @@ A source's memory (streams/intake/seen.py) holds what its partition brought, und
 name. While a topic keeps its number of partitions, what is sent again comes over the same partition. Where the number
 changes it may come over any other: for a day after, ids that were remembered under another number are known to all.
 
-An id counts as known only where its flush was counted, that is, up to the stored offset of its source.
+An id counts as known only where its flush was counted, that is, up to the stored offset of its source. Where there are
+more than the memory holds, the latest flushes are read back: most repetitions come soon.
 """
 
 from collections.abc import Mapping
@@ -36,8 +37,30 @@ WHERE {where} AND last_offset <= counted
 """  # noqa: S608 - made of constants
 
 
-OWN = _remembered("hashes", "remembered_ids", "partition = {partition:UInt32} AND partitions = {partitions:UInt32}")
-EARLIER = _remembered("hashes", "remembered_ids", "partitions != {partitions:UInt32}")
+#: Read in their order, so that what came first is forgotten first.
+_AFTER = """
+AND (hour, last_offset) > ({after_hour:UInt32}, {after_offset:Int64}) ORDER BY hour, last_offset
+"""
+_OF_PARTITION = "partition = {partition:UInt32} AND partitions = {partitions:UInt32}"
+_OF_OTHERS = "partitions != {partitions:UInt32}"
+OWN = _remembered("hashes", "remembered_ids", _OF_PARTITION)
+EARLIER = _remembered("hashes", "remembered_ids", _OF_OTHERS)
+
+
+def _last_that_does_not_fit(remembered: str) -> str:
+    """Hour and offset of the latest flush with which, and all after it, there are more ids than `room`."""
+    return f"""
+SELECT hour, last_offset FROM
+(
+    SELECT hour, last_offset, sum(ids) OVER (ORDER BY hour DESC, last_offset DESC) AS so_far FROM ({remembered})
+)
+WHERE so_far > {{room:UInt64}} ORDER BY hour DESC, last_offset DESC LIMIT 1
+"""  # noqa: S608 - made of constants
+
+
+_SIZES = "last_offset, length(hashes) AS ids"
+OWN_TOO_OLD = _last_that_does_not_fit(_remembered(_SIZES, "remembered_ids", _OF_PARTITION))
+EARLIER_TOO_OLD = _last_that_does_not_fit(_remembered(_SIZES, "remembered_ids", _OF_OTHERS))
 #: As versions before 0029 wrote it: a row an id.
 OWN_BY_ID = _remembered("hash", "seen_ids", "partition = {partition:UInt32}")
 
@@ -50,7 +73,7 @@ def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
     """
     hour = now_ms // 1000 // HOUR_S
     asked = _asked(source.topic, source.partitions, hour) | {"partition": source.partition}
-    _load(source.seen, store, OWN, asked, hour)
+    _load(source.seen, store, (OWN, OWN_TOO_OLD), asked, hour)
     for hours, hashes in store.blocks(OWN_BY_ID, asked):
         source.seen.load(hashes, hours, hour)
 
@@ -63,7 +86,7 @@ def load_earlier(store: Store, topic: str, partitions: int, most_bytes: int, now
     """
     hour = now_ms // 1000 // HOUR_S
     found = SeenIds(most_bytes)
-    _load(found, store, EARLIER, _asked(topic, partitions, hour), hour)
+    _load(found, store, (EARLIER, EARLIER_TOO_OLD), _asked(topic, partitions, hour), hour)
     return found if found.known else None
 
 
@@ -71,7 +94,12 @@ def _asked(topic: str, partitions: int, hour: int) -> dict[str, str | int]:
     return {"topic": topic, "partitions": partitions, "since": max(0, hour - SEEN_HOURS) * HOUR_S}
 
 
-def _load(seen: SeenIds, store: Store, sql: str, asked: Mapping[str, str | int], hour: int) -> None:
-    for hours, lists in store.blocks(sql + _SETTINGS, asked):
+def _load(seen: SeenIds, store: Store, sql: tuple[str, str], asked: Mapping[str, str | int], hour: int) -> None:
+    """`sql` reads the ids, and says after which flush they fit."""
+    ids, too_old = sql
+    too_many = store.rows(too_old, {**asked, "room": seen.room})
+    after = too_many[0] if too_many else (0, -1)
+    asked = {**asked, "after_hour": int(after[0]), "after_offset": int(after[1])}
+    for hours, lists in store.blocks(ids + _AFTER + _SETTINGS, asked):
         if len(lists):
             seen.load(np.concatenate(lists), np.repeat(hours, [len(each) for each in lists]), hour)

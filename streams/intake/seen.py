@@ -30,6 +30,8 @@ SLOT_BYTES = 8
 SMALLEST = 512
 #: Part of the slots in use at which the table grows.
 FULL = 0.65
+#: Part of the slots that ids may be read back into, where no table is larger.
+ROOM = 0.75
 #: Hours are kept modulo this, plus one: a stamp of 0 marks an empty slot.
 CYCLE = 255
 _STAMP = np.uint64(0xFF)
@@ -96,6 +98,11 @@ class SeenIds:
         self.forgotten = 0
         #: How many new ids were taken for seen ones so far, as expected from the table's filling.
         self.expected_errors = 0.0
+
+    @property
+    def room(self) -> int:
+        """How many ids may be read back: hardly any two buckets are full then (one in 50,000 is forgotten)."""
+        return int(ROOM * SLOTS * self._most_buckets)
 
     @property
     def memory_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from schemas.event import EventType
@@ -9,6 +10,8 @@ from schemas.times import DAY_MS, HOUR_MS
 from streams.intake.batch import Batch
 from streams.intake.flush import LEASE_S, flush, stored_offsets
 from streams.intake.leftovers import find_leftovers, forget_of_former_topics
+from streams.intake.remembered import load_seen
+from streams.intake.seen import SeenIds
 from streams.io.store import Store
 from tests.support.batches import NAME, NOW, batch, counted, flushed, put, source, stored, take, taken_up
 
@@ -281,6 +284,25 @@ def test_many_ids_are_read_back_whole(store: Store) -> None:
     again = taken_up(store, 20_000)
     assert again.source.seen.known == 500 * (40 - 6)
     assert again.source.seen.forgotten == 0
+
+
+def test_where_there_are_more_ids_than_room_the_latest_are_read_back(store: Store) -> None:
+    """A repetition comes soon most often, also where a worker was restarted in between."""
+    mine = source()
+    for part in range(30):
+        made = Batch(mine, part * 500, part * 500)
+        take(made, 500)
+        assert flushed(store, made).ours
+    small = source()
+    small.seen = SeenIds(64 * 512)
+    load_seen(store, small, NOW)
+    assert small.seen.room < 30 * 500
+    rows = store.rows("SELECT hashes FROM remembered_ids ORDER BY last_offset")
+    hour = NOW // HOUR_MS
+    known = [small.seen.knows(np.array(hashes, np.uint64), hour).mean() for (hashes,) in rows]
+    latest = small.seen.room // 500
+    assert min(known[-latest:]) > 0.99
+    assert max(known[:-latest]) == 0.0
 
 
 # --- evidence of flushes that never counted ---
