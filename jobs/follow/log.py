@@ -144,12 +144,15 @@ class Log:
     def _goes_on(self, now: float) -> bool:
         """At the end of a file: whether there is another to be read now."""
         current = self._parts[0]
+        if current.was_replaced():
+            # Wherever it is by now: it may have been renamed since, before anybody looked.
+            return self._was_cut(now)
         if len(self._parts) > 1:
             # Written to the end long ago, but for the last before the one that grows.
             self._leave(now)
             return True
         if current.is_file_at(self.path):
-            return current.was_replaced() and self._was_cut(now)
+            return False
         return now - self._grew >= SETTLE_S and self._was_rotated(now)
 
     def _was_rotated(self, now: float) -> bool:

@@ -150,3 +150,26 @@ def test_restart_while_the_log_is_empty_behind_a_rotation_loses_nothing(
         site.step(2)
     site.stop()
     assert sorted(set(site.sent)) == ["AB12C1", "AB12C2", "AB12C3"]
+
+
+@pytest.mark.parametrize("end", [None, Site.stop, Site.kill])
+@pytest.mark.parametrize("second", [copied, renamed])
+def test_log_that_was_cut_off_and_then_rotated_before_anybody_looked_loses_nothing(
+    site: Site, end: Callable[[Site], None] | None, second: Callable[[Site], None]
+) -> None:
+    """The file that was read is then neither at its path nor what it was: the copy has what was not read yet."""
+    site.write(message(1))
+    site.start()
+    site.step(2)
+    site.write(message(2))
+    copied(site)
+    site.write(message(3))
+    second(site)
+    site.write(message(4))
+    if end is not None:
+        end(site)
+        site.start()
+    for _ in range(4):
+        site.step(2)
+    site.stop()
+    assert sorted(set(site.sent)) == ["AB12C1", "AB12C2", "AB12C3", "AB12C4"]
