@@ -1,9 +1,10 @@
 """The files that a log consists of from a place on: rotated ones first, the one that grows last."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from jobs.follow.place import LogPlace, identities, rotated_names
+from jobs.follow.place import LogPlace, identities
 from jobs.follow.source import FollowedFile, opened
 
 #: How often it is looked again where files were renamed meanwhile.
@@ -24,14 +25,7 @@ def parts_from(path: Path, place: LogPlace | None) -> tuple[list[FollowedFile], 
     if place is None:
         current = opened(path)
         return ([current] if current else []), True
-    for look in range(1, MOST_LOOKS + 1):
-        before = identities(path)
-        sources = _all_opened(before)
-        if sources is not None and (identities(path) == before or look == MOST_LOOKS):
-            break
-        for each in sources or ():
-            each.close()
-    return _from_place(sources or [], path, place)
+    return _from_place(_steady(path, _all_opened), path, place)
 
 
 class OlderParts:
@@ -59,10 +53,7 @@ class OlderParts:
             return []
         self._changed_ns = changed_ns
         found: list[FollowedFile] = []
-        for each in rotated_names(self._path):
-            source = _readable(each)
-            if source is None:
-                continue
+        for source in self._opened():
             place = source.place
             known = not place.head_bytes or source.is_file(current) or current.begins_as(place)
             if known or any(source.is_place_of(before) for before in self.places):
@@ -72,22 +63,44 @@ class OlderParts:
         return _distinct(found[1:], found[0], keep_first=True) if found else []
 
     def _looked(self) -> list[LogPlace]:
-        found: list[LogPlace] = []
-        for each in rotated_names(self._path):
-            if (source := _readable(each)) is not None:
-                found.append(source.place)
-                source.close()
+        sources = self._opened()
+        found = [each.place for each in sources]
+        for each in sources:
+            each.close()
         return [each for each in found if each.head_bytes]
 
-
-def _readable(path: Path) -> FollowedFile | None:
-    try:
-        return opened(path)
-    except OSError:
-        return None
+    def _opened(self) -> list[FollowedFile]:
+        """The older parts that can be read, open, the oldest first."""
+        return _steady(self._path, lambda names: _readable(each for each in names if each != self._path))
 
 
-def _all_opened(files: dict[Path, tuple[int, int]]) -> list[FollowedFile] | None:
+def _steady(path: Path, opening: Callable[[Iterable[Path]], list[FollowedFile] | None]) -> list[FollowedFile]:
+    """What `opening` gives of the log's files, once it gives any and none got another name meanwhile: where a rotation
+    comes in between listing and opening it is looked again.
+
+    Raises:
+        OSError: the folder cannot be listed, or by `opening`.
+    """
+    for look in range(1, MOST_LOOKS + 1):
+        before = identities(path)
+        sources = opening(before)
+        if sources is not None and (identities(path) == before or look == MOST_LOOKS):
+            return sources
+        for each in sources or ():
+            each.close()
+    return []
+
+
+def _readable(names: Iterable[Path]) -> list[FollowedFile]:
+    found: list[FollowedFile] = []
+    for each in names:
+        with suppress(OSError):
+            if (source := opened(each)) is not None:
+                found.append(source)
+    return found
+
+
+def _all_opened(files: Iterable[Path]) -> list[FollowedFile] | None:
     """All of them; None where one is gone."""
     found: list[FollowedFile] = []
     for each in files:

@@ -92,11 +92,6 @@ def identities(path: Path) -> dict[Path, tuple[int, int]]:
     return {**kept, path: log} if log is not None else kept
 
 
-def rotated_names(path: Path) -> list[Path]:
-    """The files of `identities` but for the log itself."""
-    return [each for each in identities(path) if each != path]
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()

@@ -13,7 +13,7 @@ import pytest
 from jobs.follow import log, state
 from jobs.follow.log import LINGER_S, SETTLE_S
 from jobs.follow.parts import parts_from
-from jobs.follow.place import LogPlace, rotated_names
+from jobs.follow.place import LogPlace, identities
 from jobs.follow.source import FollowedFile
 from jobs.follow.state import FollowError
 from schemas.event import MAX_EVENT_BYTES
@@ -257,9 +257,9 @@ def test_place_that_cannot_be_read_is_an_error(site: Site) -> None:
         site.start()
 
 
-def test_rotated_names() -> None:
+def test_nothing_is_in_a_folder_that_is_not_there() -> None:
     folder = ROOT / "no such folder"
-    assert rotated_names(folder / "mail.log") == []
+    assert identities(folder / "mail.log") == {}
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,8 @@ def test_rotated_names() -> None:
 )
 def test_names_of_older_parts(tmp_path: Path, name: str, is_older: bool) -> None:
     (tmp_path / name).touch()
-    assert (rotated_names(tmp_path / "mail.log") != []) is is_older
+    log = tmp_path / "mail.log"
+    assert (identities(log).keys() - {log} != set()) is is_older
 
 
 def test_hundred_kills_lose_nothing_and_attribute_nothing_wrongly() -> None:

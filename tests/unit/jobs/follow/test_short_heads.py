@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.follow.place import identities
 from tests.unit.jobs.follow.site import Site, began, ended
 
 
@@ -173,3 +174,30 @@ def test_log_that_was_cut_off_and_then_rotated_before_anybody_looked_loses_nothi
         site.step(2)
     site.stop()
     assert sorted(set(site.sent)) == ["AB12C1", "AB12C2", "AB12C3", "AB12C4"]
+
+
+def test_older_part_that_is_compressed_between_listing_and_opening_is_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by logrotate without `delaycompress`, before anything of the log was read."""
+    site.path.touch()
+    site.start()
+    site.step(2)
+    site.write(message(1))
+    older = site.rotate()
+    site.write(message(2))
+
+    def compressed_just_then(path: Path) -> dict[Path, tuple[int, int]]:
+        found = identities(path)
+        if older in found:
+            older.with_name(f"{older.name}.gz").write_bytes(gzip.compress(older.read_bytes()))
+            older.unlink()
+        return found
+
+    site.kill()
+    monkeypatch.setattr("jobs.follow.parts.identities", compressed_just_then)
+    site.start()
+    for _ in range(4):
+        site.step(2)
+    site.stop()
+    assert site.sent == ["AB12C1", "AB12C2"]
