@@ -43,12 +43,15 @@ class Admission:
     _lock: Lock = field(default_factory=Lock)
 
     def admit(self, customers: set[str], now_ms: int) -> bool:
-        """Whether there is room for all of those among these who are new; then they are known."""
+        """Whether all of these are known, or there is room for those who are new; then they are known."""
+        if customers <= self.known.names:
+            return True
         with self._lock:
             new = customers - self.known.names
-            if self._room(now_ms) < len(new):
-                return False
-            self._came += len(new)
+            if now_ms >= self.known.open_until_ms:
+                if self._room(now_ms) < len(new):
+                    return False
+                self._came += len(new)
             self.known.names |= new
             return True
 
@@ -59,7 +62,7 @@ class Admission:
             NotAdmittedError: there is none.
         """
         customers = {each.customer for each in events}
-        if customers <= self.known.names or now_ms < self.known.open_until_ms or self.admit(customers, now_ms):
+        if self.admit(customers, now_ms):
             return
         said = f"{self.topic} brought {self.per_hour:,} new ones this hour already (ingest.new_customers_per_hour)"
         if self._told_hour != self._hour:

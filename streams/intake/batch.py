@@ -250,13 +250,7 @@ class MailReader:
 
     def _admits(self, events: Sequence[MailEvent], now_ms: int) -> bool:
         """Whether the events' customers are known, or there is room for those who are new."""
-        if (gate := self._admission) is None:
-            return True
-        customers = {each.customer for each in events}
-        if now_ms < gate.known.open_until_ms:
-            gate.known.names |= customers
-            return True
-        return customers <= gate.known.names or gate.admit(customers, now_ms)
+        return self._admission is None or self._admission.admit({each.customer for each in events}, now_ms)
 
     def _one_by_one(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events: list[MailEvent] = []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import providers
+from schemas.event import MailEvent
 from schemas.settings import Ingest
 from schemas.times import HOUR_MS
 from streams.adapt import Context, adapter
@@ -81,6 +82,15 @@ def test_store_without_customers_takes_everybody_for_an_hour() -> None:
     take = taking(KnownCustomers(set(), open_until_ms=NOW + HOUR_MS), 1)
     assert take([f"c{n}" for n in range(100)], NOW).not_admitted == 0
     assert take(["c1", "c99", "later", "latest"], NOW + HOUR_MS).not_admitted == 1
+
+
+def test_who_came_in_the_first_hour_of_a_store_is_known_however_their_messages_were_read() -> None:
+    """Beside one that cannot be read messages are looked at one by one."""
+    known = KnownCustomers(set(), open_until_ms=NOW + HOUR_MS)
+    gate = Admission("mail.events", known, 1)
+    gate.check([MailEvent(id="e", type="delivered", time=NOW, customer="acme")], NOW)
+    assert gate.admit({"acme", "one"}, NOW + HOUR_MS)
+    assert not gate.admit({"acme", "two"}, NOW + HOUR_MS)
 
 
 def test_operators_are_told_once_an_hour(caplog: pytest.LogCaptureFixture) -> None:
