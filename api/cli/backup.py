@@ -9,6 +9,7 @@ import msgspec
 
 from api.cli.lazy import command
 from api.cli.options import json_lines, told_where, with_settings
+from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line
 from jobs.embedded.backup import BackupError, create_backup, list_backups, restore_backup
 from jobs.embedded.backup_manifest import BackupManifest
@@ -98,10 +99,8 @@ def _chdb(settings: Settings, data: DataFolder) -> Path:
 def _store(settings: Settings, data: DataFolder) -> Iterator[Store]:
     """The store of a `repmon up` that runs, or the one in the data folder, opened here."""
     if look(settings).running is not None:
-        with told_where(settings) as reached:
-            patient = msgspec.structs.replace(reached.clickhouse, timeout_s=PATIENT_S)
-            with open_store(patient) as store:
-                yield store
+        with told_where(settings) as reached, patient_store(reached.clickhouse, PATIENT_S) as store:
+            yield store
         return
     chdb = _chdb(settings, data)
     if not chdb.is_dir():

@@ -8,6 +8,7 @@ import msgspec
 
 from api.cli.lazy import command
 from api.cli.options import by, needed_why, with_reached
+from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
 from jobs.data.erasure import ErasureReceipt, erase_customer, erase_recipient
 from jobs.data.topics_left import OF_CUSTOMER, OF_RECIPIENT, lines, read_kept
@@ -16,7 +17,7 @@ from jobs.operator.audit import Decision, record_decision
 from schemas.settings import Settings
 from schemas.times import utc_now_ms, utc_time
 from streams.io.broker import BrokerError
-from streams.io.store import Store, open_store
+from streams.io.store import Store
 
 #: How long one statement may take, in s: all parts of a table are rewritten.
 PATIENT_S = 3_600.0
@@ -40,7 +41,7 @@ def customer(settings: Settings, name: str, by: str, why: str, yes: bool, as_jso
     Without --yes nothing is changed. The receipt says how many rows there were and are, and what stays in the topics.
     Events of it that come later are counted as those of a new customer.
     """
-    with _patient_store(settings) as store:
+    with patient_store(settings.clickhouse, PATIENT_S) as store:
         found = erase_customer(
             store,
             name,
@@ -68,14 +69,9 @@ def recipient(settings: Settings, address: str, by: str, why: str, yes: bool, as
     It is looked for by its hash, made as `ingest` makes it (ingest.hash_key), and in clear in dead letters. Counts
     stay: they name no recipient. Without --yes nothing is changed.
     """
-    with _patient_store(settings) as store:
+    with patient_store(settings.clickhouse, PATIENT_S) as store:
         found = erase_recipient(store, address, key=settings.ingest.hash_key, by=by, why=why, dry_run=not yes)
         _finish(settings, store, found, OF_RECIPIENT, as_json=as_json)
-
-
-def _patient_store(settings: Settings) -> Store:
-    timeout_s = max(settings.clickhouse.timeout_s, PATIENT_S)
-    return open_store(msgspec.structs.replace(settings.clickhouse, timeout_s=timeout_s))
 
 
 def _waited(seconds: float) -> None:

@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from api.cli.lazy import command
 from api.cli.options import by, needed_why, with_reached
+from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
 from jobs.data.export import export_customer
 from jobs.operator.audit import Decision, record_decision
 from schemas.settings import Settings
 from schemas.times import utc_now_ms, utc_time
-from streams.io.store import open_store
 
 #: How long a table may take, in s.
 PATIENT_S = 600.0
@@ -32,8 +31,7 @@ def customer(settings: Settings, name: str, target: Path, by: str, why: str, as_
     It has a file of JSON lines for each table, and manifest.json with rows and digests. Keys are left out, and what is
     about other customers too.
     """
-    patient = msgspec.structs.replace(settings.clickhouse, timeout_s=max(PATIENT_S, settings.clickhouse.timeout_s))
-    with open_store(patient) as store:
+    with patient_store(settings.clickhouse, PATIENT_S) as store:
         found = export_customer(store, name, target)
         record_decision(store, Decision(utc_time(utc_now_ms()), by, EXPORTED, name, name, why, {"rows": found.rows}))
     if as_json:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from api.cli.lazy import command
 from api.cli.options import with_settings
+from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
 from jobs.data.fault import StoredDataError
 from jobs.data.moving import ComparedTable, move
@@ -44,8 +44,7 @@ def move_store(settings: Settings, folder: Path, as_json: bool) -> None:
         for name in migrate(own):
             print_note(f"applied {name} to the embedded store")
         migrate(settings.clickhouse)
-        patient = msgspec.structs.replace(settings.clickhouse, timeout_s=max(PATIENT_S, settings.clickhouse.timeout_s))
-        with open_store(own) as source, open_store(patient) as target:
+        with open_store(own) as source, patient_store(settings.clickhouse, PATIENT_S) as target:
             compared = move(source, target, data.path / PROGRESS, print_note)
     finally:
         data.give_back()

@@ -8,6 +8,7 @@ import msgspec
 from api.cli.durations import until_ms
 from api.cli.lazy import command
 from api.cli.options import by, needed_why, with_reached
+from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
 from api.stack.adapting import adapt_context
 from api.stack.reading import batch_readers
@@ -28,7 +29,6 @@ from streams.intake.batch import BatchReader, MailReader, SourcePartition
 from streams.intake.seen import SeenIds
 from streams.io.broker import Publisher
 from streams.io.changes import messages as changes
-from streams.io.store import open_store
 
 #: How long one statement may take, in s.
 PATIENT_S = 3_600.0
@@ -81,9 +81,8 @@ def recount_time(
     if topic and topic not in readers:
         raise SettingsError(f"--topic: {topic} is none that counts are read from: {', '.join(sorted(readers))}")
     topics = [topic or MAIL_EVENTS] if files else [topic] if topic else sorted(readers)
-    patient = msgspec.structs.replace(settings.clickhouse, timeout_s=max(PATIENT_S, settings.clickhouse.timeout_s))
     partitions = read_partitions(settings.kafka, topics)
-    with open_store(patient) as store:
+    with patient_store(settings.clickhouse, PATIENT_S) as store:
         if discard:
             _discard(store)
         counted = begin(store, span, [each.source for each in partitions])

@@ -12,6 +12,7 @@ from jobs.data.erasure_plan import (
     ERASED,
     RECIPIENT,
     Erasure,
+    bound,
     change_sql,
     count_sql,
     customer_values,
@@ -115,14 +116,15 @@ def erase_customer(
     began_ms = utc_now_ms()
     before = _counted(store, CUSTOMER, values)
     if not dry_run:
-        judged = _judged_lately(store, began_ms)
-        if judged and any(before):
+        rows = before
+        if any(before) and _judged_lately(store, began_ms):
             _begin_anew(store, name, by, began_ms)
             wait(TAKEN_UP_S)
-        _change(store, [each for each in CUSTOMER if each.table != "fresh_starts"], values)
-        if judged and any(before):
+            fresh = [each.table == "fresh_starts" for each in CUSTOMER]
+            _change(store, CUSTOMER, values, [0 if kept else found for kept, found in zip(fresh, before, strict=True)])
             wait(forgotten_s)
-        _change(store, CUSTOMER, values)
+            rows = _counted(store, CUSTOMER, values)
+        _change(store, CUSTOMER, values, rows)
     return ErasureReceipt(
         kind="customer",
         subject=subject_of(name, key),
@@ -162,7 +164,7 @@ def erase_recipient(store: Store, address: str, *, key: str, by: str, why: str, 
     began_ms = utc_now_ms()
     before = _counted(store, RECIPIENT, values)
     if not dry_run:
-        _change(store, RECIPIENT, values)
+        _change(store, RECIPIENT, values, before)
     return ErasureReceipt(
         kind="recipient",
         subject=hash_recipient(address, key.encode())[: 2 * SUBJECT_BYTES],
@@ -199,18 +201,15 @@ def _begin_anew(store: Store, name: str, by: str, now_ms: int) -> None:
 
 
 def _counted(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any]) -> list[int]:
-    return [int(store.rows(count_sql(each), _bound(each.where, values))[0][0]) for each in plan]
+    return [int(store.rows(count_sql(each), bound(each.where, values))[0][0]) for each in plan]
 
 
-def _change(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any]) -> None:
+def _change(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any], rows: Sequence[int]) -> None:
+    """Erase, where `rows` says that there are any: to find nothing takes the engine as long as to find some."""
     cluster = f"ON CLUSTER {store.settings.cluster}" if store.settings.cluster else ""
-    for each, rows in zip(plan, _counted(store, plan, values), strict=True):
-        if rows:  # to find nothing takes the engine as long as to find some
-            store.run(change_sql(each, cluster), _bound(each.where + each.assignments, values))
-
-
-def _bound(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if f"{{{name}:" in sql}
+    for each, found in zip(plan, rows, strict=True):
+        if found:
+            store.run(change_sql(each, cluster), bound(each.where + each.assignments, values))
 
 
 def _tables(plan: Sequence[Erasure], before: Sequence[int], after: Sequence[int]) -> tuple[ErasedTable, ...]:

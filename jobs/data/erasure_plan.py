@@ -114,6 +114,11 @@ def recipient_values(address: str, hashes: Sequence[str], refusals: Sequence[int
     return {"hashes": list(hashes), "refusals": list(refusals), "pattern": address_pattern(address)}
 
 
+def bound(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that a statement asks for."""
+    return {name: value for name, value in values.items() if f"{{{name}:" in sql}
+
+
 def address_pattern(address: str) -> str:
     """Where an address stands in a text by itself, in any case, and not as a part of a longer one (RE2)."""
     local, _, domain = address.rpartition("@")

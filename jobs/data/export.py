@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from jobs.data.erasure import ALERT_IDS
-from jobs.data.erasure_plan import CUSTOMER, Erasure, customer_values
+from jobs.data.erasure_plan import CUSTOMER, Erasure, bound, customer_values
 from jobs.data.fault import StoredDataError
 from schemas.times import utc_now_ms
 from schemas.version import VERSION
@@ -101,9 +101,8 @@ def export_customer(store: Store, name: str, target: Path) -> ExportManifest:
 
 def _table(store: Store, archive: zipfile.ZipFile, each: Erasure, values: Mapping[str, Any]) -> ExportedTable:
     digest, rows, file = blake2b(digest_size=16), 0, f"{each.table}.jsonl"
-    asked = {name: value for name, value in values.items() if f"{{{name}:" in each.where}
     with archive.open(file, "w", force_zip64=True) as written:
-        for lines in _lines(store, each, asked):
+        for lines in _lines(store, each, bound(each.where, values)):
             text = "".join(f"{line}\n" for line in lines).encode()
             digest.update(text)
             written.write(text)
