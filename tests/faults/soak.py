@@ -11,12 +11,10 @@ with 1 where something grew, lagged or is not exact.
 import argparse
 import random
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 
 from benchmarks import results
@@ -24,11 +22,9 @@ from benchmarks.results import Figure
 from streams.io.store import StoreError
 from tests.faults.deployment import Deployment
 from tests.faults.plan import Fault
-from tests.faults.steady import Sample, growth, lagging, look, unsteady, warm
-from tests.faults.torture import Torture, outcome
-from tests.support.databases import Databases
-from tests.support.real_kafka import JVM, KafkaUnavailableError, RealKafka
-from tests.support.store_process import StoreProcess
+from tests.faults.steady import WARM_UP, Sample, growth, lagging, look, unsteady, warm
+from tests.faults.torture import Torture, chosen_seed, deployed, outcome
+from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 
 #: More than can be counted, and for how long that is offered.
 FLOOD, FLOOD_S = 100_000.0, 20.0
@@ -135,23 +131,8 @@ def capacity(deployment: Deployment, say: Callable[[str], None]) -> float:
 
 def soak(seed: int, minutes: float, share: float, say: Callable[[str], None]) -> tuple[list[str], list[Figure]]:
     """One run: what is not as it should be, and the figures."""
-    with tempfile.TemporaryDirectory(prefix="soak-") as made:
-        folders = [Path(made) / name for name in ("kafka", "store", "workers")]
-        for folder in folders:
-            folder.mkdir()
-        broker, store = RealKafka(folders[0], JVM), StoreProcess(folders[1])
-        deployment = None
-        try:
-            broker.start()
-            store.start()
-            database = Databases(store.settings, "soak").new(lasting=False)
-            deployment = Deployment(broker.settings, store, database, folders[2])
-            return _run(deployment, broker, seed, minutes, share, say)
-        finally:
-            if deployment is not None:
-                deployment.close()
-            store.kill()
-            broker.stop()
+    with deployed("soak") as (deployment, broker):
+        return _run(deployment, broker, seed, minutes, share, say)
 
 
 def _run(
@@ -181,7 +162,7 @@ def _run(
     load.end()
     wrong = outcome(deployment)
     steady = {name: warm(watch.samples[name], took) for name in STEADY}
-    lags = [waiting for at, waiting in watch.lags if at >= took / 3]
+    lags = [waiting for at, waiting in watch.lags if at >= WARM_UP * took]
     if minutes >= LEAST_MINUTES:
         wrong += [line for name, samples in steady.items() for line in unsteady(name, samples)]
         wrong += lagging(lags, rate)
@@ -220,7 +201,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="decides the faults; chosen and printed where not given")
     parser.add_argument("--share", type=float, default=0.5, help="of what it can count, offered (0.5)")
     given = parser.parse_args()
-    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
+    seed = chosen_seed(given.seed)
     print(f"seed {seed}", flush=True)
     try:
         wrong, found = soak(seed, given.minutes, given.share, lambda text: print(text, flush=True))
@@ -230,7 +211,8 @@ def main() -> int:
     for each in found:
         print(f"{each.name}: {each.value:,.1f} {each.unit}  {each.note}".rstrip())
     command = f"python -m tests.faults.soak --minutes {given.minutes:g} --seed {seed}"
-    results.save("soak", command, figures=found, trial=given.minutes < LEAST_MINUTES)
+    # What is wrong is no result.
+    results.save("soak", command, figures=found, trial=bool(wrong) or given.minutes < LEAST_MINUTES)
     if wrong:
         print("\n".join(["NOT AS IT SHOULD BE:", *wrong]))
         return 1

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.times import utc_now_ms
@@ -238,8 +239,15 @@ def outcome(deployment: Deployment) -> list[str]:
 
 def torture(seed: int, faults: int, minutes: float, say: Callable[[str], None]) -> int:
     """One run; the exit code."""
-    with tempfile.TemporaryDirectory(prefix="torture-") as made:
-        folders = [Path(made) / name for name in ("kafka", "store", "workers")]
+    with deployed("torture") as (deployment, broker):
+        return _run(deployment, broker, plan(seed, faults), minutes, say)
+
+
+@contextmanager
+def deployed(name: str) -> Iterator[tuple[Deployment, RealKafka]]:
+    """A deployment on a broker and a store of its own, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as made:
+        folders = [Path(made) / each for each in ("kafka", "store", "workers")]
         for folder in folders:
             folder.mkdir()
         broker, store = RealKafka(folders[0], JVM), StoreProcess(folders[1])
@@ -248,14 +256,19 @@ def torture(seed: int, faults: int, minutes: float, say: Callable[[str], None]) 
             broker.start()
             store.start()
             deployment = Deployment(
-                broker.settings, store, Databases(store.settings, "torture").new(lasting=False), folders[2]
+                broker.settings, store, Databases(store.settings, name).new(lasting=False), folders[2]
             )
-            return _run(deployment, broker, plan(seed, faults), minutes, say)
+            yield deployment, broker
         finally:
             if deployment is not None:
                 deployment.close()
             store.kill()
             broker.stop()
+
+
+def chosen_seed(given: int | None) -> int:
+    """The seed that was given, else any."""
+    return random.SystemRandom().randrange(1_000_000) if given is None else given
 
 
 def _run(
@@ -287,7 +300,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="decides the faults; chosen and printed where not given")
     parser.add_argument("--minutes", type=float, default=60.0, help="make no faults after so long (60)")
     given = parser.parse_args()
-    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
+    seed = chosen_seed(given.seed)
     print(f"seed {seed}, {given.faults} faults, 1 to {MOST_WORKERS} workers", flush=True)
     try:
         return torture(seed, given.faults, given.minutes, lambda text: print(text, flush=True))
