@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from math import floor, log10
 from typing import NamedTuple
 
+from api.console.page_words import PageWords, operators
 from schemas.levels import Level
 from schemas.times import DAY_S, HOUR_S
-from schemas.wording import percent
 
 #: The picture in units of its own; the page makes it as wide as there is room.
 WIDTH, HEIGHT = 600, 200
@@ -115,6 +115,7 @@ class Chart:
     marks: tuple[DrawnMark, ...]
     rows: tuple[RatePoint, ...]
     form: str
+    words: PageWords
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -150,12 +151,15 @@ def chart(
     enough: int = 1,
     spans: Sequence[TimeSpan] = (),
     marks: Sequence[TimeMark] = (),
+    words: PageWords | None = None,
 ) -> Chart:
-    """The picture of a rate. `name` is its id on the page; `bounds` gives the bounds of a numerator and denominator.
-    Rates of less mail than `enough` do not stretch it: they are drawn as high as it is.
+    """The picture of a rate. `name` is its id on the page; `bounds` gives the bounds of a numerator and denominator;
+    `words` are those of a language, without them those of operators. Rates of less mail than `enough` do not stretch
+    the picture: they are drawn as high as it is.
 
     Points are in order of time; where one has no rate the line is broken.
     """
+    words = words or operators()
     drawn = [_with_bounds(each, bounds) for each in thinned(points)]
     known = [each for each in drawn if each.rate is not None]
     start, end = (points[0].at, points[-1].at) if points else (0, 1)
@@ -168,19 +172,20 @@ def chart(
     return Chart(
         name=name,
         title=title,
-        said=_said(title, known, levels, window),
+        said=_said(title, known, levels, window, words),
         caption=caption,
         lines=tuple(_line(run, across, up, top) for run in runs),
         bands=tuple(_band(run, across, up, top) for run in runs if len(run) > 1 and run[0].upper is not None),
         last=(across(last.at), up(min(last.rate or 0.0, top))) if last else None,
-        levels=tuple(_levels(shown, up)),
-        above=tuple(f"{each.level} {_tick(each.ratio)}" for each in levels if each not in shown),
-        values=tuple(Tick(up(value), _tick(value)) for value in _values(top)),
+        levels=tuple(_levels(shown, up, words)),
+        above=tuple(words.level(each.level, each.ratio) for each in levels if each not in shown),
+        values=tuple(Tick(up(value), words.tick(value)) for value in _values(top)),
         times=tuple(_times(start, end, across)),
         spans=tuple(_span(each, start, end, across) for each in spans if each.end > start and each.start < end),
         marks=tuple(DrawnMark(across(each.at), each.level, each.said) for each in marks if start <= each.at <= end),
         rows=tuple(_with_bounds(each, bounds) for each in thinned(points, MOST_ROWS)[::-1]),
         form=form,
+        words=words,
     )
 
 
@@ -201,14 +206,14 @@ def _top(known: Sequence[RatePoint], levels: Sequence[LevelLine]) -> tuple[float
     return min(1.0, _rounded_up(most * ROOM_ABOVE)), shown
 
 
-def _levels(shown: Sequence[LevelLine], up: Callable[[float], float]) -> Iterator[DrawnLevel]:
+def _levels(shown: Sequence[LevelLine], up: Callable[[float], float], words: PageWords) -> Iterator[DrawnLevel]:
     """From the worst down; one whose words would stand in those of another has none."""
     last = -LABEL
     for each in reversed(shown):
         y = up(each.ratio)
         is_free = y - last >= LABEL
         last = y if is_free else last
-        yield DrawnLevel(y, each.level, f"{each.level} {_tick(each.ratio)}" if is_free else "")
+        yield DrawnLevel(y, each.level, words.level(each.level, each.ratio) if is_free else "")
 
 
 def _rounded_up(value: float) -> float:
@@ -219,11 +224,6 @@ def _rounded_up(value: float) -> float:
 def _values(top: float) -> list[float]:
     parts = 4 if round(top / 10.0 ** floor(log10(top)), 6) in (1.0, 2.0, 4.0) else 5
     return [top * place / parts for place in range(parts + 1)]
-
-
-def _tick(ratio: float) -> str:
-    """`0.3 %`: a ratio that somebody chose has few digits."""
-    return f"{ratio * 100:.4g} %"
 
 
 def _scale(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
@@ -275,18 +275,16 @@ def _times(start: int, end: int, across: Callable[[float], float]) -> Iterator[T
         yield Tick(across(at), said, f"{when:%Y-%m-%dT%H:%M:%SZ}", minor=bool(place % 2))
 
 
-def _said(title: str, known: Sequence[RatePoint], levels: Sequence[LevelLine], window: str) -> str:
+def _said(title: str, known: Sequence[RatePoint], levels: Sequence[LevelLine], window: str, words: PageWords) -> str:
     """What a picture shows, for who cannot see it."""
     if not known:
-        return f"{title}: no mail in this time."
+        return f"{title}: {words.page.charts.empty}"
     last, worst = known[-1], max(known, key=lambda each: each.rate or 0.0)
-    marks = ", ".join(f"{each.level} at {_tick(each.ratio)}" for each in levels)
-    between = ""
-    if last.lower is not None and last.upper is not None:
-        between = f", surely between {percent(last.lower)} and {percent(last.upper)}"
-    when = datetime.fromtimestamp(worst.at, UTC)
-    return (
-        f"{title} over the {window} before each moment: at last {percent(last.rate or 0.0)} "
-        f"({last.numerator:,} of {last.denominator:,}){between}; at most {percent(worst.rate or 0.0)}, "
-        f"{when:%Y-%m-%d %H:%M} UTC. {f'Levels: {marks}.' if marks else ''}"
-    ).strip()
+    return words.said(
+        title,
+        window,
+        (last.rate or 0.0, last.numerator, last.denominator),
+        (last.lower, last.upper),
+        (worst.rate or 0.0, worst.at),
+        {each.level: each.ratio for each in levels},
+    )

@@ -43,11 +43,13 @@ def load_languages(folder: str = "") -> dict[str, Language]:
 
 
 def fitting(tag: str, known: Collection[str]) -> str:
-    """The language of these that fits best: `de` for `de-AT` where there is no `de-AT` (RFC 4647 section 3.4); empty
-    where none does."""
-    while tag and tag not in known:
+    """The language of these that fits best: `de` for `de-AT` where there is no `de-AT`, whatever the case of letters
+    (RFC 4647 section 3.4); empty where none does."""
+    names = {each.lower(): each for each in known}
+    tag = tag.lower()
+    while tag and tag not in names:
         tag = tag.rpartition("-")[0]
-    return tag
+    return names.get(tag, "")
 
 
 def _language(above: dict[str, Any], file: Path) -> Language:

@@ -1,11 +1,11 @@
-"""The phrases of mail to customers: what a language has to say, and which placeholders each phrase may hold."""
+"""The phrases of mail to customers and of their own page: what a language has to say, and which placeholders each may
+hold."""
 
 import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-import msgspec
-
+from jobs.mail.page_phrases import PAGE_PLACEHOLDERS, PagePhrases, Phrases, PluralPhrase
 from schemas.policy_metric import Metric
 
 _PARTS = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
@@ -30,21 +30,6 @@ CauseId = Literal[
     "lifted",
     "unknown",
 ]
-
-
-class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a language. Where a field may hold placeholders, `PLACEHOLDERS` says which."""
-
-
-class PluralPhrase(Phrases, frozen=True):
-    """A phrase for one and for several."""
-
-    one: str
-    other: str
-
-    def of(self, number: float) -> str:
-        """That for a number."""
-        return self.one if number == 1 else self.other
 
 
 class ShareForms(Phrases, frozen=True):
@@ -258,6 +243,8 @@ class Language(Phrases, frozen=True):
     ask: AskPhrases
     metrics: dict[Metric, MetricPhrases]
     causes: dict[CauseId, CausePhrases]
+    #: None where an own language says nothing of the page: its headings are then of another one.
+    page: PagePhrases | None = None
 
 
 #: The placeholders that a phrase may hold, by the beginning of its path.
@@ -305,6 +292,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "ask.listing_page": frozenset({"page"}),
     "metrics.*.happened": frozenset({"n", "all", "period", "share"}),
     "metrics.*.unit": frozenset({"n"}),
+    **PAGE_PLACEHOLDERS,
 }
 METRICS: tuple[Metric, ...] = get_args(Metric)
 CAUSES: tuple[CauseId, ...] = get_args(CauseId)

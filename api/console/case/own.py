@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.console.case.reading import METRICS, read_series, rule_of
-from api.console.case.view import NAMES, rate_chart
+from api.console.case.view import rate_chart
 from api.console.charts import Chart
+from api.console.page_words import PageWords, Rate
 from api.explain.customer_mail import mail_facts
 from api.http.access import Service
 from api.http.listings import own_listings
@@ -19,7 +20,6 @@ from api.http.models.standing import ScopeStanding, Standing
 from api.http.rates import PointNumbers
 from api.http.standing import standing
 from api.routes.asking import judged_by
-from api.text.explanation import left
 from jobs.hooks.stored import last_alerts
 from jobs.mail.facts import MailFacts
 from jobs.mail.letter import CustomerLetter
@@ -56,7 +56,7 @@ class OwnFacts(NamedTuple):
 class OwnRate(NamedTuple):
     """A rate over 24 h, and the mildest level's threshold (ratios); None where there is none."""
 
-    name: str
+    name: Rate
     numerator: int
     denominator: int
     rate: float | None
@@ -87,8 +87,10 @@ class OwnView:
     charts: tuple[Chart, ...]
     listings: tuple[Listing, ...]
     parts: tuple[OwnPart, ...]
-    language: str
+    words: PageWords
     framed: bool = False
+    #: Languages to choose from: tag, what it calls itself, address.
+    choices: tuple[tuple[str, str, str], ...] = ()
     now_ms: int = 0
     stale_ms: int = 0
 
@@ -112,14 +114,17 @@ def read_own(service: Service, customer: str, now_ms: int) -> OwnFacts:
     return OwnFacts(found, policy, account, alerts, rows, drawn)
 
 
-def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, *, framed: bool = False) -> OwnView:
-    """The page of what is known at a moment (epoch ms). Pure but for the templates of mail.
+def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, language: str = "", *, framed: bool = False) -> OwnView:
+    """The page of what is known at a moment (epoch ms), in a language of the writer, else in that of the account. Pure
+    but for the templates of mail.
 
     Raises:
         SettingsError: a template of mail fails with these facts.
     """
     whole, *others = facts.standing.scopes
-    letters = [writer.letter(each, facts.account.language) for each in _told(facts, now_ms)]
+    tag = language or facts.account.language
+    words = PageWords(*writer.page(tag))
+    letters = [writer.letter(each, tag) for each in _told(facts, now_ms)]
     return OwnView(
         customer=facts.standing.customer,
         standing=whole.standing or "insufficient_volume",
@@ -127,9 +132,10 @@ def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, *, framed: bool =
         fresh_start_ms=epoch_ms(whole.fresh_start) if whole.fresh_start else 0,
         letters=tuple(letters[:MOST_LETTERS]),
         rates=tuple(_rates(whole, facts.policy)),
-        left=tuple(_left(whole)),
+        left=tuple(_left(whole, words)),
         charts=tuple(
-            rate_chart(metric, window, points, facts.policy) for metric, (window, points) in facts.series.items()
+            rate_chart(metric, window, points, facts.policy, words=words)
+            for metric, (window, points) in facts.series.items()
         ),
         listings=tuple(facts.listings),
         parts=tuple(
@@ -141,7 +147,7 @@ def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, *, framed: bool =
             )
             for each in others
         ),
-        language=letters[0].language if letters else "en",
+        words=words,
         framed=framed,
         now_ms=now_ms,
     )
@@ -174,10 +180,10 @@ def _rates(scope: ScopeStanding, policy: Policy) -> Iterator[OwnRate]:
             continue
         rule = rule_of(metric, policy)
         mildest = next((at for _, at in rule.levels.given() if at < 1.0), None) if rule else None
-        yield OwnRate(NAMES[metric], rate.numerator, rate.denominator, rate.rate, mildest)
+        yield OwnRate(metric, rate.numerator, rate.denominator, rate.rate, mildest)
 
 
-def _left(scope: ScopeStanding) -> Iterator[str]:
+def _left(scope: ScopeStanding, words: PageWords) -> Iterator[str]:
     for each in sorted(scope.allowances, key=lambda one: one.remaining):
         room = Allowance(remaining=each.remaining, level=each.level, window=each.window)
-        yield left(each.metric, room)  # type: ignore[arg-type]
+        yield words.left(each.metric, room)  # type: ignore[arg-type]

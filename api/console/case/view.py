@@ -13,6 +13,7 @@ from api.console.case.tables import Bounds, PartTable, part_tables
 from api.console.case.timeline import TimelineRow, timeline
 from api.console.charts import Chart, LevelLine, RatePoint, TimeMark, TimeSpan, chart
 from api.console.fleet.rows import FleetRow
+from api.console.page_words import PageWords, operators
 from api.explain.explanation import RuleExplained, ScopeExplained
 from api.http.models.listings import Listing
 from api.http.models.parameters import Metric
@@ -35,12 +36,6 @@ NAMES: Mapping[Metric, str] = {
     "failure": "Failures",
     "block": "Refusals",
     "exposure": "Mail through listed addresses",
-}
-DEFINED: Mapping[Metric, str] = {
-    "complaint": "complaints of deliveries, at providers that report them",
-    "failure": "hard bounces and given up, of finished recipients",
-    "block": "refused for policy, spam or reputation, of finished recipients",
-    "exposure": "sent through a listed address, of mail sent",
 }
 #: A good rule is shown by itself only in full.
 INTERESTING = ("watch", "warning", "excessive", "critical")
@@ -192,22 +187,25 @@ def rate_chart(
     policy: Policy,
     spans: Sequence[TimeSpan] = (),
     marks: Sequence[TimeMark] = (),
+    words: PageWords | None = None,
 ) -> Chart:
-    """The picture of one rate, with the levels of the policy."""
+    """The picture of one rate, with the levels of the policy, in the words of a language (else those of operators)."""
+    words = words or operators()
     rule = rule_of(metric, policy)
     levels = [LevelLine(level, at) for level, at in rule.levels.given() if at < 1.0] if rule else []
     sure = confidence_of(bar_of(window, policy.confidence))
     return chart(
         metric,
-        NAMES[metric],
+        words.name(metric),
         [rate_point(each) for each in points],
         levels,
         bounds_of(window, policy),
         window=window,
         enough=dict(rule.checks).get(window, 1) if rule else 1,
-        caption=f"{DEFINED[metric]}; sliding window of {window}, band {sure * 100:g} %",
+        caption=words.caption(metric, window, sure),
         spans=spans,
         marks=marks,
+        words=words,
     )
 
 

@@ -3,14 +3,16 @@
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.console.case.last import LastPages, last_pages
 from api.console.case.letters import mail_writer
-from api.console.case.own import OwnView, own_view, read_own
+from api.console.case.own import OwnFacts, own_view, read_own
 from api.console.embedding import EmbedToken, is_signed, read_token, write_token
+from api.console.page_words import wanted_language
 from api.console.rendering import POLICY, page
 from api.console.routing import console_router
 from api.console.service import Console, ConsoleService
@@ -21,6 +23,7 @@ from api.http.models.parameters import CommonQuery
 from api.http.problems import ApiError
 from api.http.reads import Read
 from api.routes.asking import who
+from jobs.mail.mail import MailWriter
 from schemas.times import MINUTE_MS, utc_time
 from streams.io.store import StoreError
 
@@ -94,13 +97,17 @@ def _page(
     writer = mail_writer(service.settings.mail, service.delisting)
     last = _last(request)
     try:
-        view = own_view(read_own(service, customer, now_ms), writer, now_ms, framed=framed)
-        last.keep(customer, view)
+        facts, read_ms = read_own(service, customer, now_ms), now_ms
+        last.keep(customer, (facts, read_ms))
     except StoreError:
         if (known := last.find(customer)) is None:
             raise
-        view = replace(known, framed=framed, stale_ms=max(1, now_ms - known.now_ms))
-    headers = {}
+        facts, read_ms = known
+    chosen, accepted = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+    language = wanted_language(chosen, accepted, facts.account.language, writer.languages)
+    view = own_view(facts, writer, read_ms, language, framed=framed)
+    view = replace(view, choices=_choices(request, writer), stale_ms=max(0, now_ms - read_ms))
+    headers = {"Content-Language": view.words.tag}
     if framed:
         headers["Content-Security-Policy"] = POLICY.replace(
             "frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}"
@@ -110,7 +117,15 @@ def _page(
     return page(request, "mine.html", view, headers=headers)
 
 
-def _last(request: Request) -> LastPages[str, OwnView]:
+def _choices(request: Request, writer: MailWriter) -> tuple[tuple[str, str, str], ...]:
+    """Each language's tag, what it calls itself, and the page in it."""
+    others = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return tuple(
+        (tag, writer.page(tag)[2].language, f"?{urlencode([*others, ('lang', tag)])}") for tag in writer.languages
+    )
+
+
+def _last(request: Request) -> LastPages[str, tuple[OwnFacts, int]]:
     return last_pages(request.app.state, "last_own")
 
 

@@ -4,9 +4,13 @@
 const $ = (which, inside = document) => inside.querySelector(which);
 const all = (which, inside = document) => [...inside.querySelectorAll(which)];
 
-// Times in the viewer's zone; UTC stands in the title.
-const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+// Times in the viewer's zone; UTC stands in the title. A customer's own page is in a language: in that, as the viewer's
+// browser writes it where it has it.
+const own = document.documentElement.dataset.language;
+let locale = own && [...navigator.languages, own].find((each) => each.split("-")[0] === own.split("-")[0]);
+try { Intl.getCanonicalLocales(locale ?? []); } catch { locale = undefined; }
+const zone = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const age = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min`
   : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`;
 function times(inside) {
@@ -19,8 +23,8 @@ function times(inside) {
 }
 
 // Times on the axis of a picture, too.
-const axis = { hour: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
-  day: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" }) };
+const axis = { hour: new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }),
+  day: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }) };
 function axes(inside) {
   for (const each of all("text[data-at]", inside)) each.textContent = axis[each.dataset.form].format(new Date(each.dataset.at));
 }

@@ -57,6 +57,27 @@ def test_own_page_says_how_one_stands_and_what_to_do(customer: ConsoleVisitor) -
     assert 'class="card letter"' in page
 
 
+def test_own_page_is_in_the_language_that_its_address_or_the_browser_asks_for(customer: ConsoleVisitor) -> None:
+    german = customer.get("/console/mine", **{"accept-language": "de-AT,de;q=0.9,en;q=0.5"})
+
+    assert german.headers["content-language"] == "de"
+    assert '<html lang="de" dir="ltr"' in german.text
+    for said in ("Was noch bleibt", "Ihre Anteile, 30 Tage", "Sperrlisten", "Abmelden", "seit <time", "zu hoch"):
+        assert said in german.text
+    for english in (
+        "What is left",
+        "Your rates",
+        "Blocklists",
+        "As a table",
+        "complaints of",
+        "Sign out",
+        "excessive</",
+    ):
+        assert english not in german.text
+    assert '<html lang="en"' in customer.get("/console/mine?lang=en", **{"accept-language": "de"}).text
+    assert '<html lang="de"' in customer.get("/console/mine?lang=de").text
+
+
 def test_own_page_has_nothing_of_others_nor_of_operators(shown: Api, customer: ConsoleVisitor) -> None:
     page = customer.get("/console/mine").text
 
@@ -92,6 +113,9 @@ def test_frame_is_shown_for_a_token_to_the_site_that_may(shown: Api) -> None:
     assert f"frame-ancestors {SITE}" in answer.headers["content-security-policy"]
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "acme" in answer.text and "/console/sign-out" not in answer.text
+    other = visitor(shown.client).get(f"/console/embed?token={said['token']}&lang=de")
+    assert "Ihre Anteile" in other.text
+    assert f"?token={said['token']}&amp;lang=en" in other.text
 
 
 def test_token_ends_by_itself(shown: Api) -> None:

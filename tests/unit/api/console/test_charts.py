@@ -114,7 +114,7 @@ def test_rate_of_hardly_any_mail_does_not_flatten_the_rest() -> None:
 def test_without_mail_there_is_no_picture_and_that_is_said() -> None:
     view = drawn([point(0, 0, 0), point(1, 0, 0)])
     assert view.is_empty
-    assert view.said == "Failures: no mail in this time."
+    assert view.said == "Failures: No mail in this time, so there is no rate."
     assert svg(view).find("svg") is None
 
 
@@ -122,7 +122,7 @@ def test_picture_says_in_words_what_it_shows() -> None:
     view = drawn([point(0, 40), point(1, 20)])
     assert view.said == (
         "Failures over the 24h before each moment: at last 2.00 % (20 of 1,000), surely between 1.00 % and 5.00 %; "
-        "at most 4.00 %, 2026-03-12 12:00 UTC. Levels: warning at 0.1 %, excessive at 0.3 %, critical at 10 %."
+        "at most 4.00 %, 2026-03-12 12:00 UTC. Levels: warning 0.1 %, excessive 0.3 %, critical 10 %."
     )
 
 
