@@ -47,7 +47,7 @@ from streams.adapt.postfix_lines import (
 )
 from streams.adapt.postfix_queue import MAX_TEXT, Queue, QueuedMessage, Reply
 from streams.adapt.postfix_relays import is_filter
-from streams.adapt.syslog import USUAL, LogClock, may_hold_another, read_line
+from streams.adapt.syslog import USUAL, LogClock, holds_program, may_hold_another, read_line
 
 NAME = "postfix"
 
@@ -158,8 +158,9 @@ def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
                 message = log.queue.message(queue_id, host)
             return _KINDS[word](_Entry(log, message, tag, queue_id, written), said)
         rest = text[found.end() :]
-        # It says nothing, is no line within a line, and no `proxy-accept`.
-        if rest[:1] in _NO_OPENING or not (may_hold_another(rest) or rest.startswith(_PROXY)):
+        # It says nothing, is no line within a line (with a time or without), and no `proxy-accept`.
+        usual = rest[:1] in _NO_OPENING and "/" in tag
+        if usual or not (may_hold_another(rest) or rest.startswith(_PROXY) or holds_program(rest)):
             return ()
     whole = log.queue.pieces.whole(text)
     if whole is None:

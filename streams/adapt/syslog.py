@@ -4,10 +4,12 @@
   that BSD, AIX and busybox add, and with the message id of Solaris; the same with an RFC 3339 time; RFC 5424.
 - What `journalctl` prints: all forms of `short` that tell a time of day, and JSON.
 - A line within a line: Docker's log driver for syslog, `docker logs -t`, Docker's and Kubernetes' own files, other JSON
-  with a line in it. The time is that of the inner line; where only the outer one has an offset, it is the outer's.
+  with a line in it, what tools put before lines. The time is that of the inner line; where only the outer one has an
+  offset, or the inner line no time, it is the outer's.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -21,9 +23,11 @@ _DEEPEST = 3
 
 _STAMP = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?"
 _OFFSET = r"(Z|[+-]\d\d(?::?\d\d)?)"
-# Host (which never ends with a colon: then it is a tag), facility and level, tag, process id, message id of Solaris.
+# Level in capitals, host (which never ends with a colon: then it is a tag), facility and level, tag, process id,
+# message id of Solaris.
 _HEAD = (
-    r" {1,2}(?:<[\w.]{1,30}> )?(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
+    r" {1,2}(?:<[\w.]{1,30}> )?(?:(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|ALERT|EMERG) +)?"
+    r"(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
     r"(?: \[ID \d{1,10} \w{1,20}\.\w{1,20}\])? ?(.*)"
 )
 _OLD = re.compile(
@@ -37,6 +41,7 @@ _NEW = re.compile(
     re.ASCII | re.DOTALL,
 )
 _RFC3339 = re.compile(_STAMP + _OFFSET + "?", re.ASCII)
+_YEARLESS = re.compile(r"([A-Z][a-z]{2} [ \d]?\d) (\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?", re.ASCII)
 #: `journalctl -o short-full`, and `-o short-unix`.
 _WEEKDAY = re.compile(
     r"[A-Z][a-z]{2} " + _STAMP + r" ([A-Z]{1,6}|[+-]\d\d(?:\d\d)?)" + _HEAD,
@@ -45,8 +50,22 @@ _WEEKDAY = re.compile(
 _UNIX = re.compile(r"(\d{9,11})\.(\d{3,6})" + _HEAD, re.ASCII | re.DOTALL)
 #: Before another line: its time and, in Kubernetes' files, the stream and whether the line is whole.
 _TIMED = re.compile(_STAMP + _OFFSET + r"?(?: (stdout|stderr) [FP])? (.*)", re.ASCII | re.DOTALL)
-#: Before another line: the container's name, as `docker compose logs` and `kubectl logs --prefix` write it.
-_NAMED = re.compile(r"(?:[\w./-]{1,128} +\| |\[[^\]\s]{1,255}\] |\d{1,6} (?=<)|(?:data: |\x1e)(?=\{))(.*)", re.DOTALL)
+#: Before another line: the container's name, as `docker compose logs`, `docker service logs` and `kubectl logs
+#: --prefix` write it.
+_NAMED = re.compile(
+    r"(?:[\w.~/@-]{1,255}(?: std(?:out|err))? +\| |\[[^\]\s]{1,255}\] |\d{1,6} (?=<)|(?:data: |\x1e)(?=\{))(.*)",
+    re.DOTALL,
+)
+#: Before another line: what else tools put there, such as names of pods (stern), of files and numbers of lines (grep).
+_PREFIXED = re.compile(
+    r"(?:[^\s:]{1,255}(?: {1,4}|: ?)){1,3}?(?=\{\"|[A-Z][a-z]{2} [ \d]?\d |\d{4}-\d\d-\d\d[T ]\d)(.*)", re.DOTALL
+)
+#: Colours of terminals (ECMA-48, SGR).
+_COLOUR = re.compile(r"\x1b\[[\d;]{0,20}m")
+#: What begins with the id of a message is no tag.
+_NO_TAG = re.compile(r"(?=[A-Za-z]*\d)[0-9A-Za-z]{5,20}: ", re.ASCII)
+#: A program's own head within a line whose head is Docker's: its name has the service in it.
+_PROGRAM_INSIDE = re.compile(r"([^\s\[\]:/]{1,64}(?:/[^\s\[\]:]{1,64}))\[\d{1,10}\]: (.*)", re.DOTALL)
 #: A line without its time.
 _TAGGED = re.compile(r"(?:(\S{0,254}[^\s:]) )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?: ?(.*)", re.ASCII | re.DOTALL)
 _BEGIN = re.compile(
@@ -150,8 +169,10 @@ def container_text(line: str) -> str:
         # Logs of programs have times without an offset.
         if (found := _TIMED.fullmatch(line)) and found[4]:
             line = found[6]
-        elif found := _NAMED.fullmatch(line):
+        elif found := _NAMED.fullmatch(line) or _PREFIXED.fullmatch(line):
             line = found[1]
+        elif "\x1b" in line:
+            line = _COLOUR.sub("", line)
     return line
 
 
@@ -187,7 +208,18 @@ def _read(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, dep
         inner = _read(text, zone, now_ms, moment if absolute else None, depth + 1)
         if inner is not None:
             return inner
-    return SyslogLine(moment, host or "", tag, text)
+    return _of_program(SyslogLine(moment, host or "", tag, text))
+
+
+def _of_program(line: SyslogLine) -> SyslogLine:
+    """The line itself, or the one in it that has no time of its own: what a container wrote, behind Docker's tag."""
+    found = _PROGRAM_INSIDE.fullmatch(line.text)
+    return SyslogLine(line.time_ms, line.host, found[1], found[2]) if found else line
+
+
+def holds_program(text: str) -> bool:
+    """Whether a text is a line but for its time (see `_of_program`)."""
+    return _PROGRAM_INSIDE.match(text) is not None
 
 
 def _wrapped(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, depth: int) -> SyslogLine | None:
@@ -208,15 +240,15 @@ def _around(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, d
     """Lines with another in them."""
     if line.startswith("{"):
         return _json(line, zone, now_ms, outer_ms, depth)
+    if "\x1b" in line:
+        return _read(_COLOUR.sub("", line), zone, now_ms, outer_ms, depth + 1)
     if found := _TIMED.fullmatch(line):
         minute, second, fraction, offset, stream, rest = found.groups()
         moment = full_time(minute, second, fraction, offset, zone)
         inner = _inner(rest, zone, now_ms, moment, depth, absolute=offset is not None)
         # Kubernetes says that it is a line of a container: of a script in it, or the end of a line that was too long.
         return SyslogLine(moment, "", "", rest) if inner is None and stream else inner
-    if found := _NAMED.fullmatch(line):
-        return _read(found[1], zone, now_ms, outer_ms, depth + 1)
-    if found := _FORWARDED.fullmatch(line):
+    if found := _NAMED.fullmatch(line) or _FORWARDED.fullmatch(line) or _PREFIXED.fullmatch(line):
         return _read(" ".join(found.groups()), zone, now_ms, outer_ms, depth + 1)
     return None
 
@@ -235,10 +267,9 @@ def _json(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, dep
     record = record_of(line)
     if record is None:
         return None
-    moment: int | None = record.time_ms
-    absolute = True
-    if _RFC3339.fullmatch(record.time):
-        moment, absolute = _rfc3339(record.time, zone)
+    moment, absolute = record.time_ms, True
+    if moment is None:
+        moment, absolute = _written_time(record.times, zone, now_ms)
     if moment is None:
         moment = outer_ms
     text = record.text.rstrip("\r\n")
@@ -248,10 +279,21 @@ def _json(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, dep
     if moment is None:
         return None
     if record.tag:
-        return SyslogLine(moment, record.host, record.tag, text.lstrip(" "))
-    if found := _TAGGED.fullmatch(text):
+        return _of_program(SyslogLine(moment, record.host, record.tag, text.lstrip(" ")))
+    if (found := _TAGGED.fullmatch(text)) and not _NO_TAG.match(text):
         return SyslogLine(moment, record.host or found[1] or "", found[2], found[3])
-    return SyslogLine(moment, record.host, "", text) if record.container else None
+    return SyslogLine(moment, record.host, "", text) if record.container or found else None
+
+
+def _written_time(times: Sequence[str], zone: tzinfo, now_ms: int | None) -> tuple[int | None, bool]:
+    """The first of the times that is one (epoch ms), and whether it has an offset; None where none is."""
+    for written in times:
+        if _RFC3339.fullmatch(written):
+            return _rfc3339(written, zone)
+        if found := _YEARLESS.fullmatch(written):
+            day, clock, second, fraction = found.groups()
+            return yearless_time(day, clock, second, fraction, zone, now_ms), False
+    return None, True
 
 
 def _rfc3339(text: str, zone: tzinfo) -> tuple[int, bool]:

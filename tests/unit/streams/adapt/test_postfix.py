@@ -501,3 +501,13 @@ def test_nul_that_was_remembered_of_an_earlier_line_is_refused_in_a_later_one() 
     for line in lines[1:]:
         with pytest.raises(AdaptError, match="NUL"):
             journal.adapt(line.encode(), Context(KEY, PROVIDERS, clock=lambda: ms(NOW)))
+
+
+@pytest.mark.parametrize("tag", ["mail[7]", "mail/0123456789ab[7]"])
+def test_what_a_container_wrote_without_a_time_is_read_behind_the_tag_of_docker(tag: str) -> None:
+    head = f"2025-03-03T10:11:12+01:00 mx1 {tag}: postfix"
+    (event,) = read(
+        f"{head}/smtpd[9]: {ID}: client=a[192.0.2.1], sasl_method=PLAIN, sasl_username=acme",
+        f"{head}/smtp[811]: {ID}: {SENT}",
+    )
+    assert (event.type, event.customer, event.provider) == ("delivered", "acme", "gmail")

@@ -63,6 +63,18 @@ def journal(**fields: object) -> str:
         f"2025-03-03T10:11:12.000000000Z {OLD}",
         f"mail-1  | {OLD}",
         f"[pod/mail-0/postfix] {OLD}",
+        f"\x1b[36mmail_1  |\x1b[0m {OLD}",
+        f"mail.1.k3x@node-1    | {OLD}",
+        f"mail stdout | {OLD}",
+        f"mail-6b7f-x2 postfix {OLD}",
+        f"mail-6b7f-x2 \u203a postfix {OLD}",
+        f"/var/log/mail.log:{OLD}",
+        f"12:{OLD}",
+        # The inner line has no time of its own.
+        f"Mar  3 10:11:12 mx1 mail[32360]: postfix/smtp[811]: {TEXT}",
+        f"Mar  3 10:11:12 mx1 mail/0123456789ab[32360]: postfix/smtp[811]: {TEXT}",
+        f"<30>1 2025-03-03T10:11:12Z mx1 mail 32360 mail - postfix/smtp[811]: {TEXT}",
+        journal(SYSLOG_IDENTIFIER="0123456789ab", CONTAINER_NAME="mail", MESSAGE=f"postfix/smtp[811]: {TEXT}"),
         json.dumps({"log": f"{OLD}\n", "stream": "stdout", "time": "2025-03-03T10:11:12.000000001Z"}),
         json.dumps({"@timestamp": "2025-03-03T10:11:12.000Z", "message": OLD, "host": {"name": "x"}}),
         journal(SYSLOG_IDENTIFIER="0123456789ab", CONTAINER_NAME="mail", MESSAGE=OLD),
@@ -73,8 +85,81 @@ def test_line_of_every_shape_says_the_same(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        # rsyslog by template.
+        {"@timestamp": "2025-03-03T10:11:12Z", "host": "mx1", "tag": "postfix/smtp[811]:", "message": f" {TEXT}"},
+        {"timestamp": "2025-03-03T10:11:12Z", "sysloghost": "mx1", "syslog-tag": "postfix/smtp[811]:", "msg": TEXT},
+        {"timereported": "Mar  3 10:11:12", "hostname": "mx1", "app-name": "postfix/smtp", "message": TEXT},
+        # syslog-ng.
+        {"PROGRAM": "postfix/smtp", "PID": "811", "MESSAGE": TEXT, "HOST": "mx1", "DATE": "Mar  3 10:11:12"},
+        {"PROGRAM": "postfix/smtp", "MESSAGE": TEXT, "HOST": "mx1", "ISODATE": "2025-03-03T10:11:12+00:00"},
+        # Fluent Bit's parser for syslog, and its input for journald in lower case.
+        {"date": 1740996672.0, "time": "Mar  3 10:11:12", "host": "mx1", "ident": "postfix/smtp", "message": TEXT},
+        {"date": 1740996672.0, "_hostname": "mx1", "syslog_identifier": "postfix/smtp", "message": TEXT},
+        {"SOURCE_REALTIME_TIMESTAMP": "1740996672000000", "HOSTNAME": "mx1", "_COMM": "postfix/smtp", "MESSAGE": TEXT},
+        # Vector and Logstash.
+        {"appname": "postfix/smtp", "hostname": "mx1", "message": TEXT, "timestamp": "2025-03-03T10:11:12Z"},
+        {"@timestamp": "2025-03-03T10:11:12Z", "logsource": "mx1", "program": "postfix/smtp", "message": TEXT},
+        # The Elastic Common Schema.
+        {
+            "@timestamp": "2025-03-03T10:11:12Z",
+            "message": TEXT,
+            "host": {"hostname": "mx1"},
+            "process": {"name": "postfix/smtp"},
+            "log": {"file": {"path": "/var/log/mail.log"}},
+        },
+        {
+            "@timestamp": "2025-03-03T10:11:12Z",
+            "message": TEXT,
+            "log": {"syslog": {"appname": "postfix/smtp", "hostname": "mx1"}},
+        },
+        # GELF, whose short message may be cut off.
+        {
+            "version": "1.1",
+            "host": "mx1",
+            "short_message": TEXT[:20],
+            "full_message": TEXT,
+            "timestamp": 1740996672.0,
+            "_application_name": "postfix/smtp",
+        },
+        # Loki, OpenTelemetry, clouds.
+        {
+            "labels": {"syslog_identifier": "postfix/smtp", "host": "mx1"},
+            "line": TEXT,
+            "timestamp": "2025-03-03T10:11:12Z",
+        },
+        {
+            "body": TEXT,
+            "timestamp": "2025-03-03T10:11:12Z",
+            "hostname": "mx1",
+            "attributes": {"appname": "postfix/smtp"},
+        },
+        {"jsonPayload": {"message": OLD}, "timestamp": "2025-03-03T10:11:12Z"},
+        {"textPayload": OLD, "timestamp": "2025-03-03T10:11:12Z"},
+        {
+            "TimeGenerated": "2025-03-03T10:11:12Z",
+            "Computer": "mx1",
+            "ProcessName": "postfix/smtp",
+            "SyslogMessage": TEXT,
+        },
+        {"time": "1740996672.000", "host": "collector", "sourcetype": "postfix_syslog", "event": OLD},
+        # Two programs' names: the one that was logged by counts.
+        {"SYSLOG_IDENTIFIER": None, "_COMM": "postfix/smtp", "_HOSTNAME": "mx1", "MESSAGE": TEXT, "time": "1740996672"},
+    ],
+)
+def test_json_of_every_shipper_says_the_same(fields: dict[str, object]) -> None:
+    assert read(json.dumps(fields)) == SyslogLine(ms(AT), "mx1", "postfix/smtp", TEXT)
+
+
+def test_object_without_a_program_is_the_text_alone() -> None:
+    assert read(json.dumps({"message": TEXT, "host": "mx1", "ts": 1740996672})) == SyslogLine(ms(AT), "mx1", "", TEXT)
+
+
+@pytest.mark.parametrize(
     ("line", "host", "tag"),
     [
+        (f"2025-03-03T10:11:12.000+00:00 INFO    postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
         (f"Mar  3 10:11:12 postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
         (f"<22>Mar  3 10:11:12 postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
         (f"2025-03-03T10:11:12Z postfix/smtp[811]: {TEXT}", "", "postfix/smtp"),
