@@ -10,6 +10,8 @@ nobody may ask before the topics are made, at the start and whenever they are ma
 Metadata requests and changes of topics too. Our own stages pass, and their Metadata requests are made to say that no
 topic is to be created.
 
+Administrators' requests of others that would harm the broker, or end who asks, are answered here (`refusals`).
+
 A request is a 4 byte length, then a 2 byte API key (0 is Produce), 2 bytes of version and a 4 byte correlation id,
 which the response repeats after its own length, then the client id as a 2 byte length and text (Kafka protocol
 guide, "Protocol Primitive Types" and "Headers"). Our own stages name themselves by a client id that passes always:
@@ -22,11 +24,15 @@ import math
 import threading
 from asyncio import StreamReader, StreamWriter
 
+from jobs.embedded.refusals import KINDS as REFUSED
+from jobs.embedded.refusals import MalformedRequestError, in_place_of, refusal
 from streams.io.handles import most_connections, raise_handles
 
-PRODUCE, METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS = 0, 3, 19, 20, 37
-#: What may make a topic, or make it another one.
-OF_TOPICS = frozenset({METADATA, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS})
+PRODUCE, METADATA, CREATE_TOPICS = 0, 3, 19
+#: What may make a topic.
+OF_TOPICS = frozenset({METADATA, CREATE_TOPICS})
+#: Bytes of a request that is refused, at most.
+MOST_REFUSED = 1 << 20
 #: How many bytes before the end of a Metadata request it says whether topics are to be created, by its version: what
 #: follows are one or two more flags and, from version 9 on, tagged fields, of which clients send none (Kafka
 #: protocol guide, "Metadata API"). Earlier versions than 4 cannot say it.
@@ -65,6 +71,8 @@ class Gate:
             self._settled.set()
         self._unanswered: set[tuple[int, int]] = set()
         self._relays: set[asyncio.Task[None]] = set()
+        #: Answers that take the place of the broker's, by connection and number.
+        self._refusals: dict[tuple[int, int], bytes] = {}
         #: Those that have asked nothing yet, the one that has waited longest first.
         self._silent: dict[asyncio.Task[None], None] = {}
         self._most = most_connections(raise_handles(), MOST_CONNECTIONS, PART)
@@ -154,10 +162,12 @@ class Gate:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._requests(head, reader, broker_writer, id(writer)))
                 both.create_task(self._responses(broker_reader, writer, id(writer)))
-        except* (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except* (OSError, asyncio.IncompleteReadError, asyncio.CancelledError, MalformedRequestError):
             pass
         finally:
             self._unanswered = {each for each in self._unanswered if each[0] != id(writer)}
+            for each in [each for each in self._refusals if each[0] == id(writer)]:
+                del self._refusals[each]
             self._relays.discard(task)
             self._silent.pop(task, None)
             for end in (writer, broker_writer):
@@ -178,11 +188,15 @@ class Gate:
     async def _requests(self, head: bytes, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:
             length, kind = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:6], "big")
-            if kind == PRODUCE or kind in OF_TOPICS:
+            if kind == PRODUCE or kind in OF_TOPICS or kind in REFUSED:
                 named = int.from_bytes(head[12:14], "big", signed=True)
                 client = await source.readexactly(named) if named > 0 else b""
                 ours = client == _INSIDE
-                if not ours:
+                if kind in REFUSED and not ours:
+                    await self._refuse(head + client, source, target, connection)
+                    head = await source.readexactly(HEAD)
+                    continue
+                if not ours and kind not in REFUSED:
                     await self._passage(kind, length)
                     self._unanswered.add((connection, int.from_bytes(head[8:12], "big")))
                 if kind == PRODUCE:
@@ -194,6 +208,16 @@ class Gate:
             target.write(head)
             await _pass(source, target, length + 4 - len(head))
             head = await source.readexactly(HEAD)
+
+    async def _refuse(self, begun: bytes, source: StreamReader, target: StreamWriter, connection: int) -> None:
+        """Have a request answered with an error, in its turn, that the broker does not see."""
+        left = int.from_bytes(begun[:4], "big") + 4 - len(begun)
+        if not 0 <= left <= MOST_REFUSED:
+            raise MalformedRequestError
+        request = begun + await source.readexactly(left)
+        self._refusals[connection, int.from_bytes(request[8:12], "big")] = refusal(request)
+        target.write(in_place_of(request))
+        await target.drain()
 
     async def _passage(self, kind: int, length: int) -> None:
         """Return once a request of another client may pass."""
@@ -210,9 +234,15 @@ class Gate:
     async def _responses(self, source: StreamReader, target: StreamWriter, connection: int) -> None:
         while True:
             head = await source.readexactly(8)
-            self._unanswered.discard((connection, int.from_bytes(head[4:8], "big")))
+            number, left = (connection, int.from_bytes(head[4:8], "big")), int.from_bytes(head[:4], "big") - 4
+            self._unanswered.discard(number)
+            if refused := self._refusals.pop(number, b""):
+                await source.readexactly(left)
+                target.write(refused)
+                await target.drain()
+                continue
             target.write(head)
-            await _pass(source, target, int.from_bytes(head[:4], "big") - 4)
+            await _pass(source, target, left)
 
 
 def _creating_nothing(request: bytes) -> bytes:

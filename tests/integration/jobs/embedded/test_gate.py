@@ -2,10 +2,19 @@
 
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import msgspec
 import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import ScramMechanism, UserScramCredentialDeletion
+from confluent_kafka.cimpl import NewPartitions
 
 from jobs.embedded.broker import EmbeddedBroker
 from schemas.settings import Kafka
@@ -166,3 +175,74 @@ def test_where_connections_are_too_many_silent_ones_are_closed_for_those_who_ask
     assert outsider(kafka).partitions(TOPIC) == load_topics()[TOPIC].partitions
     for each in silent:
         each.close()
+
+
+ACL = AclBinding(
+    *(ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, "User:a", "*"), AclOperation.READ, AclPermissionType.ALLOW
+)
+SHORTER = ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)
+#: What an administrator may ask for, and the error that is the answer. What librdkafka does not send, since the broker
+#: does not name it among what it does, is refused there.
+REFUSED: dict[str, tuple[Callable[[AdminClient], dict[Any, Future[Any]]], int]] = {
+    "DeleteTopics": (lambda client: client.delete_topics([TOPIC]), KafkaError.TOPIC_DELETION_DISABLED),
+    "DeleteRecords": (lambda client: client.delete_records([TopicPartition(TOPIC, 0, 1)]), KafkaError.POLICY_VIOLATION),
+    "DeleteGroups": (lambda client: client.delete_consumer_groups(["repmon"]), KafkaError.POLICY_VIOLATION),
+    "CreatePartitions": (
+        lambda client: client.create_partitions([NewPartitions(TOPIC, 9)]),
+        KafkaError._UNSUPPORTED_FEATURE,
+    ),
+    "IncrementalAlterConfigs": (
+        lambda client: client.incremental_alter_configs(
+            [ConfigResource("topic", TOPIC, incremental_configs=[SHORTER])]
+        ),
+        KafkaError.POLICY_VIOLATION,
+    ),
+    "CreateAcls": (lambda client: client.create_acls([ACL]), KafkaError.SECURITY_DISABLED),
+    "AlterUserScramCredentials": (
+        lambda client: client.alter_user_scram_credentials(
+            [UserScramCredentialDeletion("a", ScramMechanism.SCRAM_SHA_256)]
+        ),
+        KafkaError.SECURITY_DISABLED,
+    ),
+}
+
+
+def test_administrators_of_others_are_refused_with_an_error_of_kafkas_and_harm_nobody(
+    broker: EmbeddedBroker, kafka: Kafka
+) -> None:
+    """The broker's library ends itself, or who asks it, at some of these; that ended `up`."""
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    found = {}
+    for name, (ask, _) in REFUSED.items():
+        ((_, future),) = ask(client).items()
+        with pytest.raises(KafkaException) as refused:
+            future.result(10)
+        found[name] = refused.value.args[0].code()
+    assert found == {name: code for name, (_, code) in REFUSED.items()}
+    assert broker.exit_code is None
+    assert outsider(kafka).partitions(TOPIC) == load_topics()[TOPIC].partitions
+    Publisher(kafka).flush(5)
+
+
+def test_refusal_comes_in_the_turn_of_its_request(broker: EmbeddedBroker) -> None:
+    """Clients in Java hold answers against the order of their requests."""
+    metadata = bytes.fromhex("0003 0000 00000007 ffff 00000000")
+    delete = bytes.fromhex("0014 0000 00000008 ffff 00000001 0001 61 00000000")
+    sent = b"".join(len(each).to_bytes(4, "big") + each for each in (metadata, delete, metadata))
+    with (
+        socket.create_connection((broker.gate.host, broker.gate.port), timeout=20) as client,
+        client.makefile("rb") as got,
+    ):
+        client.sendall(sent)
+        answers = [got.read(int.from_bytes(got.read(4), "big")) for _ in range(3)]
+    assert [each[:4].hex() for each in answers] == ["00000007", "00000008", "00000007"]
+    assert answers[1] == bytes.fromhex("00000008 00000001 0001 61 0049")
+
+
+@pytest.mark.parametrize("sent", ["0014 0063 00000008 ffff 00000000 0000", "0014 0000 00000008 ffff 7fffffff 0000"])
+def test_request_that_is_not_what_it_says_ends_its_connection_alone(broker: EmbeddedBroker, sent: str) -> None:
+    request = bytes.fromhex(sent)
+    with socket.create_connection((broker.gate.host, broker.gate.port), timeout=20) as client:
+        client.sendall(len(request).to_bytes(4, "big") + request)
+        assert client.recv(1) == b""
+    assert broker.exit_code is None
