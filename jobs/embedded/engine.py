@@ -3,6 +3,8 @@ a folder whose engine is to end needs every handle closed, and a handle can be c
 
 from typing import Any
 
+from streams.io.engine import engine_address
+
 KILL = "KILL QUERY WHERE query_id != queryID() ASYNC"
 
 
@@ -15,7 +17,7 @@ def kill_queries(path: str) -> None:
     # Imported here: the library takes 250 MB, which processes that only reach a store shall not pay.
     import chdb
 
-    handle: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
+    handle: Any = chdb.connect(engine_address(path))  # type: ignore[no-untyped-call]
     try:
         handle.query(KILL, "TabSeparated")
     finally:

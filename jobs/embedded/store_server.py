@@ -31,6 +31,7 @@ import cramjam
 from jobs.embedded.engine import kill_queries
 from jobs.embedded.native import CUSTOM_SERIALIZATION, framed
 from jobs.embedded.reader import READER, ReaderAccess, RefusedStatementError, checked
+from streams.io.engine import engine_address
 from streams.io.handles import most_connections, raise_handles
 
 #: Ends with the line: what follows is data, of which Native may begin with any byte.
@@ -323,7 +324,7 @@ def _run(
     # Imported here: the library takes 250 MB, which processes that only reach a store shall not pay.
     import chdb
 
-    handle: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
+    handle: Any = chdb.connect(engine_address(path))  # type: ignore[no-untyped-call]
     try:
         if NAME.fullmatch(database := arguments.get("database", "")):
             handle.query(f"USE `{database}`", form)

@@ -5,7 +5,7 @@ it came. Each id has two buckets, both given by those bits, so that the table ca
 and goes into the emptier one, which lets buckets fill evenly. An id is wrongly taken for a seen one only where the
 bits are those of another in one of its buckets: `expected_errors` adds up how often that is to be expected. Where
 both buckets are full, the oldest id in them is forgotten early, and that is counted: of those of one hour the one that
-was put there first, since most repetitions come soon.
+was put there first, since most repetitions come soon. So a full table knows the latest `lasting` ids.
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,16 @@ SEEN_HOURS = 24
 PIECE = 2_048
 SLOTS = 8
 SLOT_BYTES = 8
+#: Besides its slots, of each bucket.
+TURN_BYTES = 1
 SMALLEST = 512
 #: Part of the slots in use at which the table grows.
 FULL = 0.65
 #: Part of the slots that ids may be read back into, where no table is larger.
 ROOM = 0.75
+#: Part of the slots of a full table that is sure to hold what came last: buckets are not filled at one speed. Of ids
+#: that came so long ago one in a million is forgotten, of twice as long ago one in a thousand.
+LASTING = 0.25
 #: Hours are kept modulo this, plus one: a stamp of 0 marks an empty slot.
 CYCLE = 255
 _STAMP = np.uint64(0xFF)
@@ -87,10 +92,10 @@ class SeenIds:
         if not 1 <= hours < CYCLE:
             raise ValueError(f"hours is from 1 to {CYCLE - 1}, not {hours}")
         self._hours = hours
-        self._most_buckets = max(SMALLEST, 1 << int(log2(max(1, most_bytes // (SLOTS * SLOT_BYTES)))))
+        self._most_buckets = max(SMALLEST, 1 << int(log2(max(1, most_bytes // (SLOTS * SLOT_BYTES + TURN_BYTES)))))
         self._hour = 0
         self._slots = np.zeros((SMALLEST, SLOTS), np.uint64)
-        #: Of each bucket, whose turn it is to be forgotten among those of one hour.
+        #: Of each bucket, how often one was forgotten in it (modulo 256): so whose turn it is among those of one hour.
         self._turns = np.zeros(SMALLEST, np.uint8)
         #: Ids known now.
         self.known = 0
@@ -103,6 +108,11 @@ class SeenIds:
     def room(self) -> int:
         """How many ids may be read back: hardly any two buckets are full then (one in 50,000 is forgotten)."""
         return int(ROOM * SLOTS * self._most_buckets)
+
+    @property
+    def lasting(self) -> int:
+        """How many of the latest ids are known though there is no room for all of a day."""
+        return int(LASTING * SLOTS * self._most_buckets)
 
     @property
     def memory_bytes(self) -> int:
@@ -189,17 +199,25 @@ class SeenIds:
             # Of several that chose the same slot one has it now; the others choose again.
             placed = self._slots[bucket, slot] == entries
             instead = placed & full
-            self._turns[bucket[instead]] = (slot[instead] + 1) % SLOTS
+            turns, next_slot = self._turns[bucket[instead]], slot[instead].astype(np.uint8) + np.uint8(1)
+            self._turns[bucket[instead]] = turns + np.uint8(1) + (next_slot - turns - np.uint8(1)) % np.uint8(SLOTS)
             self.known += int(np.count_nonzero(placed & ~full))
             self.forgotten += int(np.count_nonzero(instead))
             entries = entries[~placed]
 
     def _oldest(self, buckets: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Bucket and slot of the oldest entry in each pair of buckets; of several the one whose turn it is."""
+        """Bucket and slot of the oldest entry in each pair of buckets. Of one hour it is the one whose turn it is, in
+        the bucket that had fewer turns: so all buckets go round alike, and what came last stays (see `lasting`)."""
+        turns = self._turns[buckets]
         ages = (np.int64(self._hour + 1) - (self._slots[buckets] & _STAMP).astype(np.int64)) % CYCLE
-        waits = (np.arange(SLOTS) - self._turns[buckets][..., None].astype(np.int64)) % SLOTS
-        which, slot = np.divmod((ages * SLOTS - waits).reshape(len(buckets), -1).argmax(axis=1), SLOTS)
-        return buckets[np.arange(len(buckets)), which], slot
+        waits = (np.arange(SLOTS) - turns[..., None].astype(np.int64)) % SLOTS
+        ranks = ages * SLOTS - waits
+        slots, oldest = ranks.argmax(axis=2), ages.max(axis=2)
+        # Turns begin again at 256: fewer are those that are a short way behind.
+        fewer = (turns[:, 1] - turns[:, 0]).view(np.int8) < 0
+        which = ((oldest[:, 1] > oldest[:, 0]) | (oldest[:, 1] == oldest[:, 0]) & fewer).astype(np.intp)
+        rows = np.arange(len(buckets))
+        return buckets[rows, which], slots[rows, which]
 
     def _grow(self) -> None:
         entries = self._slots[self._slots != 0]

@@ -16,6 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.settings import ClickHouse
+from streams.io.engine import OPTIONS
 from streams.io.store_tls import said_of_tls, tls_options, why_gone
 
 if TYPE_CHECKING:
@@ -240,7 +241,9 @@ def open_store(settings: ClickHouse, *, database: str | None = None, limits: Que
     where = f"chDB in {settings.path}" if settings.path else f"ClickHouse at {without_user(settings.url)}"
 
     def embedded() -> Client:
-        return clickhouse_connect.get_client(interface="chdb", path=settings.path, database=name, settings=bounds)
+        return clickhouse_connect.get_client(
+            interface="chdb", path=settings.path, chdb_options=dict(OPTIONS), database=name, settings=bounds
+        )
 
     try:
         if settings.path:

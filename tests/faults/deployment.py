@@ -108,12 +108,13 @@ class Deployment:
         load.start()
         return load
 
-    def live(self, rate: float, *, seed: int, customers: int = 30, repeated_within_s: float | None = None) -> Traffic:
-        """Simulated mail of the present at `rate` events/s until it is ended, begun."""
+    def live(self, rate: float, *, seed: int, customers: int = 30, repeated_within: int | None = None) -> Traffic:
+        """Simulated mail of the present at `rate` events/s until it is ended, begun. With `repeated_within` an event is
+        sent again before so many others were sent."""
         options = simulate.SimulationOptions(
             seed=seed, customers=customers, messages=0, live_rate=rate, live_seconds=-1
         )
-        load = Traffic(self.sender, self.sent, options, repeated_within_s=repeated_within_s)
+        load = Traffic(self.sender, self.sent, options, repeated_within=repeated_within)
         self._loads.append(load)
         load.start()
         return load

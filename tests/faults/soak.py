@@ -15,10 +15,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from benchmarks import results
 from benchmarks.results import Figure
+from schemas.topics import MAIL_BLOCKLISTINGS, MAIL_EVENTS, load_topics
+from streams.intake.seen import SeenIds
 from streams.io.store import StoreError
 from tests.faults.deployment import Deployment
 from tests.faults.plan import Fault
@@ -27,13 +30,16 @@ from tests.faults.torture import Torture, chosen_seed, deployed, outcome
 from tests.support.real_kafka import KafkaUnavailableError, RealKafka
 
 #: More than can be counted, and for how long that is offered.
-FLOOD, FLOOD_S = 100_000.0, 20.0
+FLOOD, FLOOD_S = 60_000.0, 20.0
 LOOK_S = 5.0
 #: Between two faults, s.
 GAP_S = (15.0, 30.0)
 AWAY_S = (1.0, 8.0)
-#: The ids of some minutes, so that the memory of them is full before the warm-up is over; repetitions come sooner.
-MEMORY_MB, REPEATED_WITHIN_S = "48", 20.0
+#: Room for the ids of a minute or two, so that the memory of them is full before the warm-up is over.
+MEMORY_MB = 40
+#: An event is sent again before so many others were sent: what a full memory of ids still knows, even where all of them
+#: come over one partition (docs/delivery-guarantees.md).
+REPEATED_WITHIN = 100_000
 CUSTOMERS = 300
 #: The faults, and how often each is chosen; restarts in order most often. All are of the second worker and monitor.
 KINDS: dict[str, int] = {
@@ -116,9 +122,9 @@ class Watch:
         return self._deployment.store_process.pid if name == "store" else self._deployment.workers[name].pid
 
 
-def capacity(deployment: Deployment, say: Callable[[str], None]) -> float:
+def capacity(deployment: Deployment, within: int, say: Callable[[str], None]) -> float:
     """Events/s that are counted while more is offered than can be."""
-    load = deployment.live(FLOOD, seed=2, customers=CUSTOMERS, repeated_within_s=REPEATED_WITHIN_S)
+    load = deployment.live(FLOOD, seed=2, customers=CUSTOMERS, repeated_within=within)
     deployment.await_counting(1_000)
     began, before = time.monotonic(), deployment.counted_messages()
     time.sleep(FLOOD_S)
@@ -129,20 +135,46 @@ def capacity(deployment: Deployment, say: Callable[[str], None]) -> float:
     return counted / took
 
 
-def soak(seed: int, minutes: float, share: float, say: Callable[[str], None]) -> tuple[list[str], list[Figure]]:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for. `rate` (events/s) is offered; where it is 0 it is measured how much can be counted, and
+    `share` of that is offered. `memory_mb` is for the ids of events; each that is sent again is so `within` so many
+    others."""
+
+    seed: int
+    minutes: float = 30.0
+    share: float = 0.5
+    rate: float = 0.0
+    memory_mb: int = MEMORY_MB
+    within: int = REPEATED_WITHIN
+
+    @property
+    def trial(self) -> bool:
+        """Whether it only tries the tool."""
+        return self.minutes < LEAST_MINUTES or self.rate > 0
+
+
+def known_of_a_partition(memory_mb: int) -> int:
+    """How many of the latest ids of one partition are known where the memory of a worker that has them all is full."""
+    partitions = sum(load_topics()[each].partitions for each in (MAIL_EVENTS, MAIL_BLOCKLISTINGS))
+    return SeenIds(memory_mb * 1_000_000 // partitions).lasting
+
+
+def soak(options: Options, say: Callable[[str], None]) -> tuple[list[str], list[Figure]]:
     """One run: what is not as it should be, and the figures."""
     with deployed("soak") as (deployment, broker):
-        return _run(deployment, broker, seed, minutes, share, say)
+        return _run(deployment, broker, options, say)
 
 
 def _run(
-    deployment: Deployment, broker: RealKafka, seed: int, minutes: float, share: float, say: Callable[[str], None]
+    deployment: Deployment, broker: RealKafka, options: Options, say: Callable[[str], None]
 ) -> tuple[list[str], list[Figure]]:
+    minutes = options.minutes
     # As in production: large flushes once a second, and queries that may take their time.
     settings = {
         "REPMON_INGEST__FLUSH_SECONDS": "1",
         "REPMON_INGEST__BATCH_EVENTS": "400000",
-        "REPMON_INGEST__DEDUP_MEMORY_MB": MEMORY_MB,
+        "REPMON_INGEST__DEDUP_MEMORY_MB": str(options.memory_mb),
         "REPMON_CLICKHOUSE__TIMEOUT_S": "15",
     }
     for name in ("w1", "w2"):
@@ -150,12 +182,12 @@ def _run(
     for name in ("monitor", "monitor-2"):
         deployment.monitor(name, **settings)
     deployment.await_members(2)
-    rate = share * capacity(deployment, say)
+    rate = options.rate or options.share * capacity(deployment, options.within, say)
     say(f"{rate:,.0f} events/s for {minutes:g} minutes")
-    load = deployment.live(rate, seed=1, customers=CUSTOMERS, repeated_within_s=REPEATED_WITHIN_S)
+    load = deployment.live(rate, seed=1, customers=CUSTOMERS, repeated_within=options.within)
     run = Soaked(deployment, broker, say, {"w1", "w2", "monitor", "monitor-2"})
     with Watch(deployment) as watch:
-        made = run.run(soak_plan(seed, minutes), minutes)
+        made = run.run(soak_plan(options.seed, minutes), minutes)
         took = watch.elapsed_s
     say(f"{made} faults made; no more from here on")
     run.recover()
@@ -200,19 +232,26 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (30)")
     parser.add_argument("--seed", type=int, default=None, help="decides the faults; chosen and printed where not given")
     parser.add_argument("--share", type=float, default=0.5, help="of what it can count, offered (0.5)")
+    parser.add_argument("--rate", type=float, default=0.0, help="events/s that are offered instead; a trial")
+    parser.add_argument("--memory", type=int, default=MEMORY_MB, metavar="MB", help=f"for ids of events ({MEMORY_MB})")
+    parser.add_argument(
+        "--within", type=int, default=REPEATED_WITHIN, metavar="N", help="an event is sent again before N others are"
+    )
     given = parser.parse_args()
-    seed = chosen_seed(given.seed)
-    print(f"seed {seed}", flush=True)
+    options = Options(chosen_seed(given.seed), given.minutes, given.share, given.rate, given.memory, given.within)
+    if options.within > (most := known_of_a_partition(options.memory_mb)):
+        parser.error(f"--within {options.within}: with {options.memory_mb} MB no more than {most} are promised")
+    print(f"seed {options.seed}", flush=True)
     try:
-        wrong, found = soak(seed, given.minutes, given.share, lambda text: print(text, flush=True))
+        wrong, found = soak(options, lambda text: print(text, flush=True))
     except KafkaUnavailableError as error:
         print(f"soak: {error}", file=sys.stderr)
         return 2
     for each in found:
         print(f"{each.name}: {each.value:,.1f} {each.unit}  {each.note}".rstrip())
-    command = f"python -m tests.faults.soak --minutes {given.minutes:g} --seed {seed}"
+    command = f"python -m tests.faults.soak --minutes {given.minutes:g} --seed {options.seed}"
     # What is wrong is no result.
-    results.save("soak", command, figures=found, trial=bool(wrong) or given.minutes < LEAST_MINUTES)
+    results.save("soak", command, figures=found, trial=bool(wrong) or options.trial)
     if wrong:
         print("\n".join(["NOT AS IT SHOULD BE:", *wrong]))
         return 1

@@ -4,17 +4,19 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
+from jobs.simulate.timed import TimedMessage
 from schemas.counts import MEASURES
 from schemas.event import MailEvent
 from streams.io.store import Store
 from tests.faults.plan import KINDS, MOST_WORKERS, plan
 from tests.faults.soak import KINDS as SOAK_KINDS
-from tests.faults.soak import soak_plan
+from tests.faults.soak import MEMORY_MB, REPEATED_WITHIN, known_of_a_partition, soak_plan
 from tests.faults.steady import Sample, growth, lagging, unsteady
-from tests.support.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, Sent, differences
+from tests.support.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, REPEATED, Repeater, Sent, differences
 
 AT_MS = 1_795_000_000_000
 MINUTE = AT_MS // 60_000 * 60
@@ -139,3 +141,18 @@ def test_a_soak_strikes_only_what_may_come_and_go() -> None:
     assert {each.kind for each in faults} <= {*KINDS, *SOAK_KINDS}
     assert sum(each.gap_s for each in faults) > 30 * 60
     assert soak_plan(7, minutes=30) == faults
+
+
+def test_a_soak_repeats_within_what_a_full_memory_of_ids_promises() -> None:
+    assert known_of_a_partition(MEMORY_MB) >= REPEATED_WITHIN
+    sent, sender = Sent(), Mock()
+    repeater = Repeater(REPEATED, 1, sender, sent, within=500)
+    first: dict[bytes, int] = {}
+    for number in range(20_000):
+        event = MailEvent(id=str(number), type="delivered", time=AT_MS, customer="acme", sending_ip="192.0.2.1")
+        first[b"%d" % number] = number
+        before = len(sender.send.mock_calls)
+        repeater.sent(TimedMessage(AT_MS, b"acme", b"%d" % number, "mail.events", 0), event, INDEX["delivered"])
+        for call in sender.send.mock_calls[before:]:
+            assert number - first[call.args[2]] <= 500
+    assert 300 < sent.repeats < 500

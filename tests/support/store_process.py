@@ -81,12 +81,16 @@ class StoreProcess:
 
 
 def _serve(path: str, port: int, password: str) -> None:
+    from api.stack.running import tune_memory
+
+    tune_memory()  # as `repmon up` does; before the engine is loaded
     import chdb
 
     from jobs.embedded.store_server import StoreServer
+    from streams.io.engine import engine_address
 
     # The engine ends with its last handle and would be started again for each statement.
-    handle: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
+    handle: Any = chdb.connect(engine_address(path))  # type: ignore[no-untyped-call]
     over = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: over.set())

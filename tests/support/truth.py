@@ -319,33 +319,36 @@ class Book(simulate.Ledger):
 
 
 class Repeater:
-    """Sends a part of all events a second time: half of them at once, the others among what comes much later, but for
-    `most_later` of them at most: those that wait longest go first then."""
+    """Sends a part of all events a second time: half of them at once, the others among what comes much later, but with
+    `within` before so many other events were sent."""
 
-    def __init__(self, part: float, seed: int, sender: Sender, sent: Sent, most_later: int | None = None) -> None:
+    def __init__(self, part: float, seed: int, sender: Sender, sent: Sent, within: int | None = None) -> None:
         self._part = part
-        self._most_later = most_later
+        self._within = within
         self._random = random.Random(seed)
         self._sender = sender
         self._sent = sent
-        self._later: list[tuple[TimedMessage, MailEvent, int]] = []
+        self._number = 0
+        #: With the number of each, the earliest first.
+        self._later: list[tuple[int, TimedMessage, MailEvent, int]] = []
 
     def sent(self, message: TimedMessage, event: MailEvent, measure: int) -> None:
         """One message was sent by the simulator."""
+        self._number += 1
         draw = self._random.random()
         if draw < self._part / 2:
             self._again(message, event, measure)
         elif draw < self._part:
-            self._later.append((message, event, measure))
-            if self._most_later is not None and len(self._later) > self._most_later:
-                self._again(*self._later.pop(0))
+            self._later.append((self._number, message, event, measure))
         elif self._later and draw > 1 - self._part / 4:
-            self._again(*self._later.pop(self._random.randrange(len(self._later))))
+            self._again(*self._later.pop(self._random.randrange(len(self._later)))[1:])
+        if self._within is not None and self._later and self._number - self._later[0][0] >= self._within:
+            self._again(*self._later.pop(0)[1:])
 
     def rest(self) -> None:
         """Send what is still to be sent again."""
-        for each in self._later:
-            self._again(*each)
+        for _, message, event, measure in self._later:
+            self._again(message, event, measure)
         self._later.clear()
 
     def _again(self, message: TimedMessage, event: MailEvent, measure: int) -> None:
@@ -362,14 +365,13 @@ class Traffic:
         sent: Sent,
         options: simulate.SimulationOptions,
         clock: Callable[[], int] | None = None,
-        repeated_within_s: float | None = None,
+        repeated_within: int | None = None,
     ) -> None:
-        """With `repeated_within_s` repetitions come about so soon, at the rate that the options name."""
+        """With `repeated_within` an event is sent again before so many others were sent."""
         self._sender = sender
         self._options = options
         self._clock = clock or utc_now_ms
-        most = None if repeated_within_s is None else int(repeated_within_s * options.live_rate * REPEATED / 2)
-        self._repeater = Repeater(REPEATED, options.seed, sender, sent, most)
+        self._repeater = Repeater(REPEATED, options.seed, sender, sent, repeated_within)
         self._book = Book(simulate.open_ledger(options).fleet, sent, self._repeater)
         self._stop = threading.Event()
         self._failure: BaseException | None = None

@@ -118,21 +118,23 @@ def test_memory_is_bounded_and_the_oldest_are_forgotten_first_and_counted() -> N
     assert oldest > 4_000
 
 
-def test_of_one_hour_those_that_came_first_are_forgotten_first() -> None:
-    """Most repetitions come soon: of a full table the latest are known, those of long ago are not."""
-    seen = SeenIds(100_000)
-    room = seen_room(seen)
-    for part in range(40):
-        seen.add(random_ids(room // 10, part), HOUR)
-    known = [seen.knows(random_ids(room // 10, part), HOUR).mean() for part in range(40)]
-    assert min(known[-3:]) > 0.99
-    assert max(known[:20]) < 0.05
-
-
-def seen_room(seen: SeenIds) -> int:
-    """How many ids it holds when it is full."""
-    seen.add(random_ids(100_000, 99), HOUR)
-    return seen.known
+@pytest.mark.parametrize("an_hour", [1_000_000, 6_000], ids=["within an hour", "in several hours"])
+@pytest.mark.parametrize("restarts", [False, True], ids=["running", "restarted"])
+def test_full_memory_knows_what_came_last(an_hour: int, restarts: bool) -> None:
+    """Most repetitions come soon: those within the latest `lasting` are found, also after ids were read back."""
+    seen, step = SeenIds(100_000), 512
+    came = random_ids(80 * step)
+    hours = HOUR + np.arange(came.size) // an_hour
+    for upto in range(step, came.size + 1, step):
+        new = slice(upto - step, upto)
+        assert seen.add(came[new], int(hours[new][-1])).all()
+        if restarts and upto % (20 * step) == 0:
+            kept = slice(max(0, upto - seen.room), upto)
+            seen = SeenIds(100_000)
+            seen.load(came[kept], hours[kept], int(hours[upto - 1]))
+        latest = came[max(0, upto - seen.lasting) : upto]
+        assert seen.knows(latest, int(hours[upto - 1])).all()
+    assert not seen.knows(came[: came.size // 2], int(hours[-1])).any()
 
 
 def test_clock_that_goes_back_forgets_nothing() -> None:
