@@ -107,7 +107,6 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
         module.adapt: _json(module.adapt)
         for module in (
             brevo, hetrixtools, listings, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs,
-            sparkpost,
         )
     },
     dsn.adapt: Parting(dsn_parts.parts, dsn_parts.joined, lambda: dsn.adapt, "recipient", count=dsn_parts.count),
@@ -116,6 +115,7 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
     mailtrap.adapt: _json(mailtrap.adapt, mailtrap.parts),
     mandrill.adapt: _json(mandrill.adapt, mandrill.parts),
     ses.adapt: _json(ses.adapt, ses.parts),
+    sparkpost.adapt: _json(sparkpost.adapt, sparkpost.parts),
     unisender.adapt: _json(unisender.adapt, unisender.parts),
     exim.adapt: Parting(_lines, b"\n".join, lambda: exim.MainLog().adapt, "line", keeps_silent=True),
     postfix.adapt: Parting(_lines, b"\n".join, lambda: postfix.Journal().adapt, "line", keeps_silent=True),

@@ -11,6 +11,7 @@ that was given with the message, if that is a JSON object (`X-Mailin-custom.cust
 the option or a default customer.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,6 +54,7 @@ _TYPES: dict[str, EventType] = {
 }
 #: Fields of webhooks that are about no mail that was sent, and name no event: SMS, and mail that came in.
 _OTHERS = frozenset({"msg_status", "items"})
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _HARD = frozenset({"hard_bounce", "invalid_email", "invalid"})
 
 
@@ -85,7 +87,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 def _read(fields: Fields) -> Iterable[MailEvent]:
     if "event" not in fields and not _OTHERS.isdisjoint(fields):
         return
-    name = kind_of(fields, "event")
+    # In its API the same events are in camel case.
+    name = _CAMEL.sub("_", kind_of(fields, "event")).lower()
     kind = _TYPES.get(name)
     if kind is None:
         return

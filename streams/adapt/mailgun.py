@@ -2,7 +2,7 @@
 
 Formats: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads and
 https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure . Events read from the Events
-API, without the envelope, are taken as well.
+API, without the envelope or as a page of `items`, are taken as well.
 
 Paths name fields of the event (or names of form fields). The customer is the user variable `customer`
 (`user-variables.customer`), else the sending domain (`domain.name`, `domain`), else the account (`account.id`).
@@ -21,7 +21,6 @@ from streams.adapt.canonical import domain_of
 from streams.adapt.common import stable_id, text
 from streams.adapt.field_paths import find_field
 from streams.adapt.form import Form, form_fields, is_form
-from streams.adapt.json_parts import json_parts
 from streams.adapt.webhook import (
     Body,
     FieldPaths,
@@ -29,10 +28,12 @@ from streams.adapt.webhook import (
     Text,
     bare_id,
     first_text,
+    inner_parts,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
+    records_body,
     typed,
     with_bounce_details,
 )
@@ -128,12 +129,20 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         form = form_fields(raw)
         fields = {name: values[0] for name, values in form.items()}
         return read_owned(Body([fields], many=False), lambda _: _read_form(form), FIELD_PATHS, context)
-    return read_owned(json_body(raw).each(_opened), _read, FIELD_PATHS, context)
+    body = json_body(raw)
+    if any(map(_is_page, body.records)):
+        body = records_body(parts(raw))
+    return read_owned(body.each(_opened), _read, FIELD_PATHS, context)
 
 
 def parts(raw: bytes) -> list[bytes]:
     """The events of a body, each a body by itself (see `streams.adapt.apart`): a form is one."""
-    return [raw] if is_form(raw) else json_parts(raw)
+    return [raw] if is_form(raw) else inner_parts(raw, lambda body: body["items"] if _is_page(body) else [body])
+
+
+def _is_page(body: Fields) -> bool:
+    """Whether it is an answer of the Events API: https://documentation.mailgun.com/docs/mailgun/api-reference/ ."""
+    return "event" not in body and "event-data" not in body and isinstance(body.get("items"), list)
 
 
 def _opened(body: Fields) -> Fields:
@@ -188,9 +197,9 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
 
 def _failure(record: _Event) -> EventType:
     """What a `failed` event is: Mailgun tries again after a temporary one and never sent a suppressed one."""
-    reason = record.reason or ""
+    reason = (record.reason or "").lower()
     code = text(record.delivery_status.code) if record.delivery_status else ""
-    if record.severity == "temporary":
+    if (record.severity or "").lower() == "temporary":
         # The last of the temporary ones may say that the message is given up
         # (https://feedback.mailgun.com/forums/914635-general-feedback/suggestions/37219720).
         return "expired" if reason == _OLD or code == _TOO_OLD else "deferred"

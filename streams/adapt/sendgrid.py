@@ -90,7 +90,7 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
 
 
 def _read(fields: Fields, options: FormatOptions) -> Iterable[MailEvent]:
-    kind = _TYPES.get(kind_of(fields, "event"))
+    kind = _TYPES.get(kind_of(fields, "event").lower())
     if kind is None:
         return
     record = typed(fields, _Event)

@@ -43,6 +43,13 @@ FIELD_PATHS = FieldPaths("ses", customer=("mail.tags.customer", "mail.sendingAcc
 _ANNOUNCED = b"Successfully validated SNS topic"
 #: An event in an envelope in an envelope: EventBridge through SNS, SNS through SQS.
 _MAX_ENVELOPES = 3
+#: What EventBridge calls the events of mails (https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html).
+_ABOUT_MAIL = frozenset(
+    {
+        "email sent", "email delivered", "email bounced", "email complaint received", "email rejected",
+        "email rendering failed", "email delivery delayed", "email opened", "email clicked", "email subscription",
+    }
+)  # fmt: skip
 #: Types and sub-types of bounces that say nothing by themselves.
 _UNPROVEN = frozenset({"Transient", "Undetermined"})
 _UNPROVEN_SUB_TYPES = frozenset({"General", "Undetermined"})
@@ -171,8 +178,8 @@ def _read(record: Fields) -> Iterable[MailEvent]:
     if read is None:
         return []
     event = typed(record, _Event)
-    if (told := _TOLD_IN.get(kind)) and told not in record:
-        raise AdaptError(f"field `{told}` is missing")
+    if (told := _TOLD_IN.get(kind)) and not isinstance(record.get(told), dict):
+        raise AdaptError(f"field `{told}`: expected an object" if told in record else f"field `{told}` is missing")
     return read(record, event)
 
 
@@ -181,8 +188,8 @@ def _is_about_no_mail(record: Fields) -> bool:
     https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html), or a mail that SES took in for Lambda.
     """
     kind = record.get("detail-type")
-    if record.get("source") == "aws.ses" and isinstance(kind, str):
-        return not kind.startswith("Email ")
+    if str(record.get("source")).startswith("aws.") and isinstance(kind, str):
+        return kind.lower() not in _ABOUT_MAIL
     return record.get("eventSource") == "aws:ses"
 
 

@@ -27,8 +27,9 @@ _EXPIRED = frozenset({"customtimeoutexceeded", "messageexpired", "expired"})
 
 
 def is_suppressed(sub_type: str | None) -> bool:
-    """Whether nothing was sent."""
-    return (sub_type or "").strip().lower() in _SUPPRESSED
+    """Whether nothing was sent, by a name that is known or says it."""
+    name = (sub_type or "").strip().lower()
+    return name in _SUPPRESSED or "suppress" in name
 
 
 def is_expired(sub_type: str | None) -> bool:

@@ -25,10 +25,12 @@ from streams.adapt.webhook import (
     Fields,
     Text,
     first_text,
+    inner_parts,
     json_body,
     kind_of,
     moment_ms,
     read_owned,
+    records_body,
     sent_ms,
     typed,
     with_bounce_details,
@@ -105,7 +107,20 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         AdaptError: not such a body; names the record of an array, counted from 1.
     """
     read = partial(_read, providers=context.providers)
-    return read_owned(json_body(raw).each(_opened), read, FIELD_PATHS, context)
+    body = json_body(raw)
+    if any(map(_is_page, body.records)):
+        body = records_body(parts(raw))
+    return read_owned(body.each(_opened), read, FIELD_PATHS, context)
+
+
+def parts(raw: bytes) -> list[bytes]:
+    """The events of a body, each a body by itself (see `streams.adapt.apart`)."""
+    return inner_parts(raw, lambda body: body["results"] if _is_page(body) else [body])
+
+
+def _is_page(body: Fields) -> bool:
+    """Whether it is an answer of the Events API."""
+    return "msys" not in body and "type" not in body and isinstance(body.get("results"), list)
 
 
 def _opened(record: Fields) -> Fields:

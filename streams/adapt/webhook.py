@@ -13,6 +13,7 @@ from streams.adapt.common import decode, plain, reply_of, text, time_ms
 from streams.adapt.field_paths import find_field
 from streams.adapt.gave_up import gave_up, is_expiry, last_reply
 from streams.adapt.json_parts import json_parts
+from streams.adapt.lenient import convert
 
 T = TypeVar("T")
 
@@ -173,10 +174,10 @@ def typed(record: object, shape: type[T]) -> T:
     """The record's fields as `shape`; fields that it does not name are left out.
 
     Raises:
-        AdaptError: a field is missing or of another type.
+        AdaptError: a field is missing, or of another type than can be made the one that is wanted.
     """
     try:
-        return msgspec.convert(record, shape)
+        return convert(record, shape)
     except (msgspec.ValidationError, RecursionError) as error:
         raise AdaptError(plain(error)) from error
 

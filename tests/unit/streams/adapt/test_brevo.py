@@ -151,3 +151,10 @@ def test_customer_is_in_the_custom_header_or_where_the_option_says() -> None:
 def test_bad_body_is_a_clear_error(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(AdaptError, match=f"^{complaint}"):
         adapt(changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("hardBounce", "bounced"), ("uniqueOpened", None), ("Delivered", "delivered")]
+)
+def test_names_of_events_may_be_written_as_the_api_writes_them(name: str, kind: str | None) -> None:
+    assert [event.type for event in adapt({"event": name})] == ([kind] if kind else [])

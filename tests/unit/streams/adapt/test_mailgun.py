@@ -9,6 +9,7 @@ import pytest
 from schemas.event import MailEvent
 from schemas.providers import load_providers
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
+from streams.adapt.mailgun import parts
 from streams.bounces.classify import load_bounce_classifier
 
 PROVIDERS = load_providers()
@@ -192,7 +193,7 @@ def test_senders_variables_of_the_same_name_do_not_displace_the_fields(turned: b
         ({"event": None}, "field `event` is missing"),
         ({"timestamp": None}, "field `timestamp` is missing"),
         ({"recipient": 5}, "field `recipient`: expected"),
-        ({"delivery-status": []}, "field `delivery-status`: expected"),
+        ({"delivery-status": "late"}, "field `delivery-status`: expected"),
     ],
 )
 def test_bad_event_is_a_clear_error(changes: dict[str, Any], complaint: str) -> None:
@@ -216,3 +217,21 @@ def test_bad_form_is_a_clear_error(changes: dict[str, Any], complaint: str) -> N
 def test_envelope_of_another_shape() -> None:
     with pytest.raises(AdaptError, match=r"^field `event-data`: expected an object"):
         adapter("mailgun")(b'{"event-data": 5}', Context(b"a key", PROVIDERS))
+
+
+def test_page_of_the_events_api_is_read_event_by_event() -> None:
+    page = {
+        "items": [_event("delivered"), {"event": "failed"}, _event("complained")],
+        "paging": {"next": "https://a.example"},
+    }
+    raw = json.dumps(page).encode()
+    assert [part.count(b'"event"') for part in parts(raw)] == [1, 1, 1]
+    with pytest.raises(AdaptError, match=r"^record 2: field `timestamp` is missing"):
+        adapter("mailgun")(raw, Context(b"a key", PROVIDERS))
+    page["items"] = [_event("delivered"), _event("complained")]
+    events = adapter("mailgun")(json.dumps(page).encode(), Context(b"a key", PROVIDERS))
+    assert [event.type for event in events] == ["delivered", "complained"]
+
+
+def _event(name: str) -> dict[str, Any]:
+    return {"event": name, "timestamp": 1757675281.5, "recipient": "iris@yahoo.com", "domain": {"name": "acme.example"}}

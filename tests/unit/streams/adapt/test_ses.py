@@ -344,3 +344,17 @@ def test_every_outcome_says_when_its_message_was_sent() -> None:
     (event,) = adapt(COMPLAINT)
     assert event.sent == moment_ms(MAIL["timestamp"], "timestamp")
     assert adapt(BOUNCE)[0].sent == event.sent
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [("aws.ses", "Email Validation Result"), ("aws.events", "Scheduled Event"), ("aws.ses", "New")]
+)
+def test_other_events_of_eventbridge_say_nothing(source: str, kind: str) -> None:
+    body = {
+        "version": "0",
+        "detail-type": kind,
+        "source": source,
+        "time": "2025-09-12T11:08:01Z",
+        "detail": {"data": "{}"},
+    }
+    assert adapt(body) == []

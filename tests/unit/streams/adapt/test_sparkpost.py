@@ -206,3 +206,11 @@ def test_bad_record_is_named_by_its_place(changes: dict[str, Any], complaint: st
 def test_envelope_of_another_shape(body: bytes) -> None:
     with pytest.raises(AdaptError, match=r"^field `msys`: expected an object"):
         adapter("sparkpost")(body, Context(b"a key", PROVIDERS))
+
+
+def test_page_of_the_events_api_is_read_event_by_event() -> None:
+    events = [body_of({})["msys"]["message_event"], body_of({"type": "spam_complaint"})["msys"]["message_event"]]
+    found = adapter("sparkpost")(
+        json.dumps({"results": events, "total_count": 2}).encode(), Context(b"a key", PROVIDERS)
+    )
+    assert [event.type for event in found] == ["delivered", "complained"]
