@@ -12,8 +12,8 @@ from jobs.operator.audit import Decision, record_decisions
 from jobs.operator.decisions import DecidedError, DecisionError, NoSuchError, given
 from schemas.hold import Hold, hold_decided
 from schemas.times import utc_time
-from streams.decisions.holds import decided_of, held_alerts, read_holds
-from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_RELEASED
+from streams.decisions.holds import HeldAlert, HoldDecided, decided_of, held_alerts, read_holds, undecided_alerts
+from streams.decisions.stored_overrides import HOLD_CONFIRMED, HOLD_DISMISSED, HOLD_RELEASED
 from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 
@@ -30,7 +30,7 @@ class HeldCustomer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A hold with who is held in it, and of how many customers it was decided how."""
+    """A hold with who is held in it and waits for a decision, and of how many customers it was decided how."""
 
     hold: Hold
     held: tuple[HeldCustomer, ...]
@@ -45,8 +45,12 @@ def shown_holds(store: Store, since_ms: int = 0, customer: str = "") -> list[Hol
     Raises:
         StoreError: the store failed.
     """
+    return _shown(store, undecided_alerts(store, customer), since_ms, customer)
+
+
+def _shown(store: Store, alerts: Sequence[HeldAlert], since_ms: int = 0, customer: str = "") -> list[HoldShown]:
     held: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    for each in held_alerts(store, customer):
+    for each in alerts:
         held.setdefault(each.hold, {}).setdefault(each.customer, []).append((each.rule, each.level))
     decided = decided_of(store, customer)
     found = []
@@ -65,8 +69,8 @@ def shown_holds(store: Store, since_ms: int = 0, customer: str = "") -> list[Hol
                     )
                     for name, alerts in waiting.items()
                 ),
-                confirmed=_count(over, HOLD_CONFIRMED, waiting),
-                released=_count(over, HOLD_RELEASED, waiting),
+                confirmed=_count(over, (HOLD_CONFIRMED, HOLD_DISMISSED), waiting),
+                released=_count(over, (HOLD_RELEASED,), waiting),
             )
         )
     return found
@@ -83,9 +87,9 @@ def decide_hold(
     why: str,
     now_ms: int,
 ) -> tuple[Hold, list[str]]:
-    """Confirm what is held in a hold, or else release it; with `customer` only that one's, with `customers` theirs.
-    `name` is the hold's id or a unique prefix of it; empty where only one hold has anything to decide. Returns
-    the hold and the customers concerned.
+    """Confirm what is held in a hold, or else release it; with `customer` only that one's, with `customers` theirs,
+    which may overrule what was decided of them until monitors have acted on it. `name` is the hold's id or a unique
+    prefix of it; empty where only one hold has anything to decide. Returns the hold and the customers concerned.
 
     Raises:
         DecisionError: there is no such hold, several, or nothing is held in it.
@@ -93,9 +97,10 @@ def decide_hold(
     """
     given("--by", by)
     given("--why", why)
-    waiting = [each for each in shown_holds(store) if each.held]
-    found = _one(name, waiting, [each.id for each in read_holds(store)])
     wanted = {*customers, *filter(None, (customer,))}
+    alerts = held_alerts(store) if wanted else undecided_alerts(store)
+    waiting = [each for each in _shown(store, alerts) if each.held]
+    found = _one(name, waiting, [each.id for each in read_holds(store)])
     members = [each.customer for each in found.held if not wanted or each.customer in wanted]
     if not members:
         named = ", ".join(map(repr, sorted(wanted)[:NAMED]))
@@ -122,5 +127,5 @@ def _one(name: str, waiting: Sequence[HoldShown], every: Sequence[str]) -> HoldS
     raise NoSuchError(f"there is no hold with the id {name!r}" if name else "nothing is held")
 
 
-def _count(decided: dict[str, str], action: str, waiting: dict[str, list[tuple[str, str]]]) -> int:
-    return sum(each == action for customer, each in decided.items() if customer not in waiting)
+def _count(over: dict[str, HoldDecided], actions: Collection[str], waiting: Collection[str]) -> int:
+    return sum(each.action in actions for customer, each in over.items() if customer not in waiting)

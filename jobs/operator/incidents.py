@@ -12,7 +12,7 @@ from jobs.operator.decisions import DecidedError, DecisionError, NoSuchError, gi
 from schemas.incident import EVERYWHERE, Dimension, Incident, declared_end, incident_decided, incident_id
 from schemas.times import DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
-from streams.decisions.holds import held_alerts
+from streams.decisions.holds import undecided_alerts
 from streams.decisions.stored_overrides import HOLD_DISMISSED
 from streams.incidents.stored import read_incidents, store_incidents
 from streams.io.outgoing import Outgoing, store_outgoing, withdraw_outgoing
@@ -115,7 +115,7 @@ def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int)
     given("--by", by)
     given("--why", why)
     found = find_incident(store, name)
-    waiting = sorted({each.customer for each in held_alerts(store) if each.hold == found.id})
+    waiting = sorted({each.customer for each in undecided_alerts(store) if each.hold == found.id})
     if found.state == "dismissed" and not waiting:
         raise DecidedError(f"incident {found.id} is dismissed already{', by ' + found.by if found.by else ''}")
     after = msgspec.structs.replace(found, state="dismissed", by=by, why=why)

@@ -11,7 +11,8 @@ from streams.io.store import Store
 
 #: The alerts that are held, by hold.
 HELD = """
-SELECT JSONExtractString(last, 'held', 'id') AS hold, customer, scope, rule, level
+SELECT JSONExtractString(last, 'held', 'id') AS hold, customer, scope, rule, level,
+    JSONExtractInt(last, 'excessive_ms')
 FROM (
     SELECT customer, scope, rule, argMax(state, updated) AS last, argMax(level, updated) AS level
     FROM alert_states
@@ -23,7 +24,7 @@ ORDER BY hold, customer, scope, rule
 """
 #: What was decided last of each customer in each hold.
 DECIDED = """
-SELECT subject, customer, argMax(action, audit.time) FROM audit
+SELECT subject, customer, argMax(action, audit.time), toUnixTimestamp64Milli(max(audit.time)) FROM audit
 WHERE action IN {actions:Array(String)} AND ({customer:String} = '' OR customer = {customer:String})
 GROUP BY subject, customer
 """
@@ -44,13 +45,27 @@ _decode = msgspec.json.Decoder(Hold).decode
 
 
 class HeldAlert(NamedTuple):
-    """An alert that is held, in the hold of this id."""
+    """An alert that is held, in the hold of this id; `excessive_ms` (epoch ms) is when it rose to where it is acted
+    on."""
 
     hold: str
     customer: str
     scope: str
     rule: str
     level: str
+    excessive_ms: int
+
+
+class HoldDecided(NamedTuple):
+    """What was decided last of a customer in a hold, and when (epoch ms)."""
+
+    action: str
+    time_ms: int
+
+    def is_about(self, alert: HeldAlert) -> bool:
+        """Whether monitors will act on it with the next judgement: what is older than the alert was of others. Of a
+        dismissed incident those stay held whose rate has fallen."""
+        return self.action in (HOLD_CONFIRMED, HOLD_RELEASED) and alert.excessive_ms <= self.time_ms
 
 
 def held_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
@@ -59,20 +74,38 @@ def held_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
     Raises:
         StoreError: the store failed.
     """
-    return [HeldAlert(*map(str, row)) for row in store.rows(HELD, {"customer": customer})]
+    return [
+        HeldAlert(str(hold), str(whose), str(scope), str(rule), str(level), int(excessive_ms))
+        for hold, whose, scope, rule, level, excessive_ms in store.rows(HELD, {"customer": customer})
+    ]
 
 
-def decided_of(store: Store, customer: str = "") -> dict[str, dict[str, str]]:
-    """What was decided last (`HOLD_CONFIRMED`, `HOLD_RELEASED`), by hold and customer; who was held because of an
-    incident that was dismissed is confirmed.
+def undecided_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
+    """The alerts that are held and of which nobody has decided: between a decision and the next judgement they are
+    held still, and a decision about all others must not overrule it.
 
     Raises:
         StoreError: the store failed.
     """
-    found: dict[str, dict[str, str]] = {}
+    decided = decided_of(store, customer)
+    return [each for each in held_alerts(store, customer) if not _is_decided(each, decided)]
+
+
+def _is_decided(alert: HeldAlert, decided: dict[str, dict[str, HoldDecided]]) -> bool:
+    last = decided.get(alert.hold, {}).get(alert.customer)
+    return last is not None and last.is_about(alert)
+
+
+def decided_of(store: Store, customer: str = "") -> dict[str, dict[str, HoldDecided]]:
+    """What was decided last, by hold and customer.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, dict[str, HoldDecided]] = {}
     asked = {"actions": [HOLD_CONFIRMED, HOLD_RELEASED, HOLD_DISMISSED], "customer": customer}
-    for hold, whose, action in store.rows(DECIDED, asked):
-        found.setdefault(str(hold), {})[str(whose)] = HOLD_CONFIRMED if action == HOLD_DISMISSED else str(action)
+    for hold, whose, action, time_ms in store.rows(DECIDED, asked):
+        found.setdefault(str(hold), {})[str(whose)] = HoldDecided(str(action), int(time_ms))
     return found
 
 

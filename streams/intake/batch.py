@@ -250,7 +250,10 @@ class MailReader:
 
     def _admits(self, events: Sequence[MailEvent], now_ms: int) -> bool:
         """Whether the events' customers are known, or there is room for those who are new."""
-        return self._admission is None or self._admission.admit({each.customer for each in events}, now_ms)
+        if (gate := self._admission) is None:
+            return True
+        names = {each.customer for each in events}
+        return names <= gate.known.names or gate.admit(names, now_ms)
 
     def _one_by_one(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         events: list[MailEvent] = []

@@ -44,7 +44,7 @@ def held_now(ground: Ground, count: int = 22) -> tuple[list[str], int]:
 
 
 def test_commands_show_confirm_and_release(ground: Ground, said: Said) -> None:
-    who, now = held_now(ground)
+    who, _ = held_now(ground)
     (hold,) = {each.data.held.id for each in ground.sent if each.data.held}
     first, *lines = said("holds", "list").splitlines()
     assert first.startswith(f"{hold}  brake  22 customers newly excessive within 10 minutes, of at most 20; ")
@@ -54,7 +54,8 @@ def test_commands_show_confirm_and_release(ground: Ground, said: Said) -> None:
     assert said("holds", "confirm", hold[:5], "--customer", who[0], "--by", "Ida", "--why", "bought list") == (
         f"confirmed 1 customer of hold {hold}, by Ida: bought list\n"
     )
-    ground.judge().judge_customers(who, now * 1000 + 10_000)
+    # Before monitors have acted on it: what was decided of one is not overruled by what is decided of all.
+    assert said("holds", "list").splitlines()[0].endswith("; held 21, confirmed 1, released 0")
     assert said("holds", "release", "--by", "Ben", "--why", "our own DNS was down") == (
         f"released 21 customers of hold {hold}, by Ben: our own DNS was down\n"
     )
@@ -68,6 +69,16 @@ def test_commands_show_confirm_and_release(ground: Ground, said: Said) -> None:
     audit = said("audit", "--customer", who[1])
     assert "hold released" in audit
     assert "our own DNS was down" in audit
+
+
+def test_decision_of_one_may_be_overruled_by_name_until_it_is_acted_on(ground: Ground, said: Said) -> None:
+    who, _ = held_now(ground)
+    said("holds", "confirm", "--customer", who[0], "--by", "Ida", "--why", "bought list")
+    said("holds", "release", "--customer", who[0], "--by", "Ida", "--why", "it was another")
+    ground.judge().judge_customers(who, int(time.time() * 1000) + 20_000)
+    assert said("holds", "list").splitlines()[0].endswith("; held 21, confirmed 0, released 1")
+    kinds = {each.data.customer: each.data.kind for each in ground.sent}
+    assert (kinds[who[0]], kinds[who[1]]) == ("resolved", "opened")
 
 
 def test_what_is_held_is_shown_wherever_the_alert_is(ground: Ground, said: Said, store_settings: ClickHouse) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from api.cli import main
+from jobs.operator.customers import set_customer
 from schemas.settings import ClickHouse, Kafka
 from schemas.times import utc_now_ms
 from schemas.topics import MAIL_EVENTS
@@ -62,6 +63,7 @@ def path_of_an_event(command: Callable[[], object]) -> list[str]:
 def test_page_names_the_files_that_one_delivered_event_passes(
     embedded_kafka: Kafka, store_settings: ClickHouse, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    set_customer(store, "acme", plan="", domains=(), by="Ida", why="signed", now_ms=utc_now_ms())
     publisher = Publisher(embedded_kafka)
     event = {
         "id": "e1", "type": "delivered", "time": utc_now_ms(), "customer": "acme", "message_id": "m1",
