@@ -14,7 +14,7 @@ Hours = Annotated[float, Meta(gt=0, le=1e6, extra={"unit": "h"})]
 Count = Annotated[int, Meta(ge=1)]
 Ratio = Annotated[float, Meta(gt=0, le=1, extra={"unit": "ratio"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
-ActionKind = Literal["kumomta", "ses", "http", "command", "mail"]
+ActionKind = Literal["kumomta", "kumomta-throttle", "ses", "http", "command", "mail"]
 #: What an action does to the customer's mail; a mail to the customer is `notify`.
 Effect = Literal["suspend", "throttle", "notify"]
 ScopeKind = Literal["customer", "stream", "sub_account", "class"]
@@ -25,10 +25,11 @@ class HookAction(Section, forbid_unknown_fields=True, kw_only=True, frozen=True)
     `{level}`, `{rule}`, `{reason}`, `{alert_id}`, `{id}` and `{operation}` stand for what they say."""
 
     kind: ActionKind
-    """What is asked: KumoMTA's or Amazon SES's own interface, any HTTP interface, a command, or a mail to the
+    """What is asked: KumoMTA to suspend or to slow down, Amazon SES, any HTTP interface, a command, or a mail to the
     customer."""
     effect: Literal["suspend", "throttle"] = "suspend"
-    """Whether it stops mail or slows it down: a customer whose whole mail is stopped stands as suspended."""
+    """Whether it stops mail or slows it down: a customer whose whole mail is stopped stands as suspended. A
+    `kumomta-throttle` slows down."""
     timeout_s: AnswerSeconds = 10.0
     """How long an answer is waited for."""
     urls: tuple[Address, ...] = ()
@@ -40,13 +41,19 @@ class HookAction(Section, forbid_unknown_fields=True, kw_only=True, frozen=True)
     password_file: str = ""
     """A file with that password and nothing else."""
     tenant: str = "{customer}"
-    """The tenant that is suspended (`kumomta`), or its name (`ses`). Empty is any (`kumomta`)."""
+    """The tenant that is suspended or slowed down (`kumomta`, `kumomta-throttle`), or its name (`ses`). Empty is any
+    (`kumomta`)."""
     campaign: str = ""
     """The campaign, such as `{stream}` for alerts on a stream (`kumomta`). Empty is any."""
     domain: str = ""
     """The recipients' domain (`kumomta`). Empty is any."""
     duration_h: Hours = 24.0
     """For how long a suspension is asked; it is asked again before that is over (`kumomta`)."""
+    file: str = ""
+    """The data file of KumoMTA's queue helper that it keeps, and that nobody else writes; it ends in `.toml`
+    (`kumomta-throttle`)."""
+    rate: str = ""
+    """How much a tenant may send together on a node, such as `60/min` (`kumomta-throttle`)."""
     region: str = ""
     """The AWS region (`ses`)."""
     arn: str = ""

@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from json import JSONDecodeError, loads
 from pathlib import Path
 from shutil import which
@@ -19,6 +19,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 #: What stands for something in the texts of an action, in braces.
 NAMES = ("customer", "stream", "scope", "level", "rule", "reason", "alert_id", "id", "operation", "effect")
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+#: A rate as KumoMTA takes it (crates/throttle/src/lib.rs, August 2026).
+RATE = re.compile(
+    r"(local:)?0*[1-9][0-9_,]*/[0-9]*(d|day|h|hr|hour|m|min|minute|s|sec|second)(,max_burst=[0-9][0-9_,]*)?"
+)
 MAILBOX = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 #: Names that say which part of the mail is meant, or by which it is known.
 PARTS = ("{stream}", "{scope}", "{id}", "{alert_id}")
@@ -26,6 +30,7 @@ COMMON = ("kind", "effect", "timeout_s")
 #: The settings that each kind takes.
 TAKEN: dict[str, tuple[str, ...]] = {
     "kumomta": ("urls", "user", "password", "password_file", "tenant", "campaign", "domain", "duration_h"),
+    "kumomta-throttle": ("urls", "user", "password", "password_file", "tenant", "file", "rate"),
     "ses": ("urls", "region", "tenant", "arn", "access_key_id", "password", "password_file"),
     "http": (
         *("urls", "user", "password", "password_file", "method", "headers", "body", "content_type"),
@@ -55,6 +60,9 @@ def check_hook(hook: Hook) -> None:
             raise HookError(f"{where}: a name has small letters, digits, - and _, at most 32")
         for fault in _faults(action):
             raise HookError(f"{where}.{fault}")
+    files = [each.file for each in hook.actions.values() if each.file]
+    if twice := [each for each in files if files.count(each) > 1]:
+        raise HookError(f"hook.actions: {twice[0]} is the file of two of them; each keeps one of its own")
     for name, rung in hook.ladder.items():
         where = f"hook.ladder.{name}"
         if rung.level == LEVELS[0]:
@@ -93,6 +101,8 @@ def check_files(name: str, action: HookAction) -> None:
     where = f"hook.actions.{name}"
     if action.kind == "command" and which(action.command[0]) is None:
         raise HookError(f"{where}.command: {action.command[0]}: there is no such program, or it may not be run")
+    if action.file and not Path(action.file).parent.is_dir():
+        raise HookError(f"{where}.file: {action.file}: there is no such folder")
     if action.ca_file:
         try:
             create_default_context(cafile=action.ca_file)
@@ -110,6 +120,8 @@ def _check_part(action: HookAction, where: str, because: str) -> None:
             f"{where}: {because}, but neither tenant nor campaign nor domain has {{stream}} in it, so all mail of the "
             'customer would stop; `campaign = "{stream}"` for example'
         )
+    if action.kind == "kumomta-throttle":
+        raise HookError(f"{where}: {because}, but KumoMTA keeps a rate for a tenant as a whole")
     if action.kind == "http":
         _check_request(action, where, because)
     if action.kind == "ses":
@@ -147,9 +159,7 @@ def _faults(action: HookAction) -> Iterator[str]:
             yield f"urls: {without_user(url)!r} is not an http or https address without a user"
     if action.password and action.password_file:
         yield "password_file: the password is given too"
-    yield from {"kumomta": _kumomta, "ses": _ses, "http": _http, "command": _command, "mail": _mail}[action.kind](
-        action
-    )
+    yield from OF_KIND[action.kind](action)
 
 
 def _kumomta(action: HookAction) -> Iterator[str]:
@@ -157,6 +167,15 @@ def _kumomta(action: HookAction) -> Iterator[str]:
         yield "urls: must name each node, such as http://kumo-1:8000"
     if not any("{customer}" in text for text in (action.tenant, action.campaign, action.domain)):
         yield "tenant: neither tenant nor campaign nor domain has {customer} in it, so others' mail would stop"
+
+
+def _kumomta_throttle(action: HookAction) -> Iterator[str]:
+    if not action.file.endswith(".toml") or not Path(action.file).is_absolute():
+        yield "file: must be the whole path of a file that ends in .toml, beside the queue helper's own"
+    if not RATE.fullmatch(action.rate):
+        yield "rate: must be a number above 0 and a time, such as 60/min or 1,000/hour"
+    if "{customer}" not in action.tenant:
+        yield "tenant: has no {customer} in it, so others' mail would be slowed down"
 
 
 def _ses(action: HookAction) -> Iterator[str]:
@@ -199,6 +218,16 @@ def _mail(action: HookAction) -> Iterator[str]:
             yield f"{name}: {text!r} is no mail address"
     if action.user and not action.password and not action.password_file:
         yield "password: must be given with a user"
+
+
+OF_KIND: dict[str, Callable[[HookAction], Iterator[str]]] = {
+    "kumomta": _kumomta,
+    "kumomta-throttle": _kumomta_throttle,
+    "ses": _ses,
+    "http": _http,
+    "command": _command,
+    "mail": _mail,
+}
 
 
 def _is_url(url: str) -> bool:

@@ -19,6 +19,7 @@ from jobs.hooks.targets.base import HookTarget, Order
 from jobs.hooks.targets.command import CommandTarget
 from jobs.hooks.targets.http import HttpTarget
 from jobs.hooks.targets.kumomta import KumoMta
+from jobs.hooks.targets.kumomta_throttle import KumoMtaThrottle
 from jobs.hooks.targets.mail import Build, MailTarget
 from jobs.hooks.targets.ses import Ses
 from jobs.hooks.targets.sigv4 import Credentials
@@ -143,6 +144,8 @@ def make_target(name: str, action: HookAction, build: Build) -> HookTarget:
     match action.kind:
         case "kumomta":
             return KumoMta(name, action, password)
+        case "kumomta-throttle":
+            return KumoMtaThrottle(name, action, password)
         case "ses":
             return Ses(name, action, _credentials(name, action, password))
         case "http":

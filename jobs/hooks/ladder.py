@@ -13,6 +13,8 @@ from streams.judge.verdict import RANK
 #: What is wanted where the settings say nothing: nobody can act on it, a dry run shows whom it would mean.
 UNSET = "suspend"
 BUILT_IN: Mapping[str, LadderRung] = {"built-in": LadderRung(level="excessive", do=(UNSET,))}
+#: What kinds do that can do one thing alone.
+OF_KIND: Mapping[str, Effect] = {"mail": "notify", "kumomta-throttle": "throttle"}
 #: The effects, mildest first.
 EFFECTS: tuple[Effect, ...] = ("notify", "throttle", "suspend")
 
@@ -71,7 +73,7 @@ def effect_of(action: HookAction | None) -> Effect:
     """What an action does; one that nobody configured stands for suspending."""
     if action is None:
         return "suspend"
-    return "notify" if action.kind == "mail" else action.effect
+    return OF_KIND.get(action.kind, action.effect)
 
 
 def ladder_of(hook: Hook) -> Mapping[str, LadderRung]:

@@ -2,15 +2,18 @@
 
 import json
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
 PATH = "/api/admin/suspend/v1"
+BUMP = "/api/admin/bump-config-epoch"
 SES = "/v2/email/reputation/entities/RESOURCE/"
 
 
@@ -25,6 +28,9 @@ class TargetStandIn:
     statuses: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     answer: int = 0
+    #: Data files of KumoMTA's queue helper in their order, and what a node has read of them: a tenant's settings.
+    files: list[Path] = field(default_factory=list)
+    tenants_read: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Called with each request before it is done, and after, before it is answered.
     before: Callable[[str, dict[str, Any]], None] = lambda _method, _body: None
     after: Callable[[str, dict[str, Any]], None] = lambda _method, _body: None
@@ -38,9 +44,23 @@ class TargetStandIn:
         """Who is suspended."""
         return {str(tenant) for tenant, _, _ in self.suspended}
 
+    def read_files(self) -> None:
+        """Read the data files as `policy-extras.queue` does: a later one replaces single settings; none is unknown."""
+        self.tenants_read = {}
+        for each in self.files:
+            for tenant, settings in tomllib.loads(each.read_text(encoding="utf-8")).get("tenant", {}).items():
+                assert set(settings) <= {"overall_max_message_rate", "egress_pool", "max_age"}
+                self.tenants_read.setdefault(tenant, {}).update(settings)
+
+    def rate(self, tenant: str) -> str | None:
+        """The rate that a tenant has."""
+        found: str | None = self.tenants_read.get(tenant, {}).get("overall_max_message_rate")
+        return found
+
     def restart(self) -> None:
         """Forget everything, as a restart does."""
         self.suspended.clear()
+        self.read_files()
 
 
 def _handle(seen: TargetStandIn, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -48,6 +68,9 @@ def _handle(seen: TargetStandIn, method: str, path: str, body: dict[str, Any]) -
         return seen.answer, "switched off"
     if path == PATH:
         return _kumo(seen, method, body)
+    if path == BUMP:
+        seen.read_files()
+        return 200, ""
     if path.startswith(SES):
         arn = unquote(path.removeprefix(SES).removesuffix("/customer-managed-status"))
         if method == "PUT":

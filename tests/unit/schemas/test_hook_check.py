@@ -12,7 +12,32 @@ from schemas.settings import SettingsError
 from schemas.settings_file import load_settings
 
 KUMO = 'kind = "kumomta"\nurls = ["http://kumo:8000"]\n'
+SLOW = 'kind = "kumomta-throttle"\nurls = ["http://kumo:8000"]\nfile = "/etc/slow.toml"\nrate = "60/min"\n'
 CASES = {
+    "a rate that KumoMTA does not take": (
+        f"[hook.actions.slow]\n{SLOW.replace('60/min', '60 per minute')}",
+        "hook.actions.slow.rate: must be a number above 0 and a time, such as 60/min",
+    ),
+    "a rate of nothing": (
+        f"[hook.actions.slow]\n{SLOW.replace('60', '0')}",
+        "hook.actions.slow.rate: must be a number",
+    ),
+    "a file by half of its path": (
+        f"[hook.actions.slow]\n{SLOW.replace('/etc/slow', 'slow')}",
+        "hook.actions.slow.file: must be the whole path of a file that ends in .toml",
+    ),
+    "a rate for everybody": (
+        f'[hook.actions.slow]\n{SLOW}tenant = "all"',
+        "hook.actions.slow.tenant: has no {customer} in it",
+    ),
+    "a rate for a stream": (
+        f'[hook.actions.slow]\n{SLOW}[hook.ladder.slow]\nlevel = "warning"\ndo = ["slow"]\nscopes = ["stream"]',
+        "hook.actions.slow: hook.ladder.slow.scopes names stream, but KumoMTA keeps a rate for a tenant as a whole",
+    ),
+    "one file for two rates": (
+        f"[hook.actions.slow]\n{SLOW}[hook.actions.slower]\n{SLOW}",
+        "hook.actions: /etc/slow.toml is the file of two of them",
+    ),
     "an action that is not there": (
         '[hook.ladder.stop]\nlevel = "critical"\ndo = ["kumo"]',
         "hook.ladder.stop.do: there is no [hook.actions.kumo]; there are none",
@@ -106,7 +131,7 @@ def test_settings_of_the_page_are_taken(tmp_path: Path) -> None:
     file = tmp_path / "repmon.toml"
     file.write_text(text, encoding="utf-8")
     hook = load_settings(file, {}).hook
-    assert set(hook.actions) == {"slow", "kumo", "kumo-stream", "tell"}
+    assert set(hook.actions) == {"slow", "panel", "kumo", "kumo-stream", "tell"}
     assert [each.level for each in hook.ladder.values()] == ["excessive", "critical", "critical"]
 
 
