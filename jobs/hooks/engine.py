@@ -4,13 +4,14 @@ Each look at a customer compares what is wanted now (`ladder`) with what was don
 between them (`steps`). A dry run walks the same way; only the targets are not asked.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
 
 from jobs.hooks.context import ACTION_WAITS, ACTION_WITHDRAWN, ALERT_REFUSED, HOOK, HookContext
 from jobs.hooks.doing import Doer
+from jobs.hooks.doubts import DoubtfulAlerts
 from jobs.hooks.gate import why_wait
 from jobs.hooks.hints import fault_of_hint
 from jobs.hooks.ladder import WantedMeasure, is_never, reaches, wanted
@@ -52,6 +53,8 @@ class Engine:
         self._context = context
         self._doer = Doer(context)
         self._heard_of: Latest[bytes, None] = Latest()
+        #: Whose alerts the store may know a little later.
+        self.doubts = DoubtfulAlerts()
         self._refused: list[Note] = []
         self._concerned: set[str] | None = None
         self._swept = False
@@ -65,13 +68,37 @@ class Engine:
             LeaseLostError: another hook acts by now.
         """
         # By all of it: a forged alert with the id of a true one is no reason to pass over that.
-        told = {_digest(each): each for each in events}
-        new = {digest: each for digest, each in told.items() if digest not in self._heard_of}
+        new: dict[bytes, AlertEvent] = {}
+        sizes: dict[bytes, int] = {}
+        for each in events:
+            text = msgspec.json.encode(each)
+            digest = blake2b(text, digest_size=16).digest()
+            if digest not in self._heard_of and digest not in self.doubts:
+                new[digest], sizes[digest] = each, len(text)
+        self._compare(new, sizes)
+
+    def ask_again(self) -> None:
+        """Compare once more those that the store did not know, and refuse those that it had the time to know.
+
+        Raises:
+            StoreError: the store failed.
+            LeaseLostError: another hook acts by now.
+        """
+        if self.doubts:
+            self._compare(self.doubts.events(), {})
+
+    def _compare(self, new: Mapping[bytes, AlertEvent], sizes: Mapping[bytes, int]) -> None:
+        now_ms = self._context.clock()
         faults = {digest: self._fault(each) for digest, each in new.items()}
         hints = [each for digest, each in new.items() if not faults[digest] and self._concerns(each)]
         known = stored_alerts(self._context.store, hints)
         for digest, each in new.items():
-            self._heard(each, faults[digest], known.get((each.data.customer, each.id)))
+            stored = known.get((each.data.customer, each.id))
+            unknown = stored is None and not faults[digest] and self._concerns(each)
+            if unknown and self.doubts.keeps(digest, each, sizes.get(digest, 0), now_ms):
+                continue
+            self._heard(each, faults[digest], stored)
+            self.doubts.settle([digest])
             self._heard_of.put(digest, None)
 
     def look(self, customer: str, hint: AlertEvent | None = None) -> bool:
@@ -284,10 +311,6 @@ class Engine:
         known = [found[each] for each in measure.alert_ids if each in found]
         same = [each for each in known if each.data.rule == measure.rule]
         return verdict_of((same or known)[0]) if known else f"{measure.level} {measure.rule}"
-
-
-def _digest(event: AlertEvent) -> bytes:
-    return blake2b(msgspec.json.encode(event), digest_size=16).digest()
 
 
 def _lifted_by_a_person(context: HookContext, customer: str) -> tuple[str, int]:

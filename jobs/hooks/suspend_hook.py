@@ -224,6 +224,7 @@ class HookProcess:
         if self._is_due("tick", min(TICK_S, hook.lease_s / 3)):
             if self._context.lease.take():
                 raise LeaseLostError("another hook acts by now")
+            self._engine.ask_again()
             self._save()
             self._engine.record_refused()
         if self._is_due("sweep", hook.sweep_s):
@@ -257,8 +258,8 @@ class HookProcess:
             self._offsets[each.partition() or 0] = (each.offset() or 0) + 1
 
     def _save(self) -> None:
-        """Store how far was read."""
-        if self._offsets != self._stored:
+        """Store how far was read, unless the store may still come to know some alert of it."""
+        if self._offsets != self._stored and not self._engine.doubts:
             self._context.outbox.put_positions(self._topic_id, self._offsets, self._context.clock())
             self._stored = dict(self._offsets)
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from jobs.notify.source import EventMessage
 from schemas.times import SECOND_MS
+from streams.alerts.known import REPLICATED_MS
 
-#: How long a replica may be behind, and how often it is asked where nothing new came.
-REPLICATED_MS, ASK_MS = 10 * SECOND_MS, SECOND_MS
+#: How often the store is asked again where nothing new came.
+ASK_MS = SECOND_MS
 #: So many messages are kept, of so many bytes together; those of a flood beyond that have no more time.
 MOST, MOST_BYTES = 1_000, 16_000_000
 

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.alert import AlertEvent
+from schemas.times import SECOND_MS
 from streams.io.store import ArrayParameter, Store, portions
+
+#: How long the replica that is asked may be behind the one in which an alert was stored before it was sent.
+REPLICATED_MS = 10 * SECOND_MS
 
 STORED = """
 SELECT event FROM alerts WHERE customer IN {customers:Array(String)} AND id IN {ids:Array(String)}

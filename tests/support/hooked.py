@@ -150,6 +150,13 @@ class Hooked:
         self.engine.hear(events)
         return self.new(before)
 
+    def ask_again(self, minutes: float = 0.2) -> list[str]:
+        """What is said later of those that the store did not know; by itself once it had its time."""
+        before = len(self.said)
+        self.scene.later(minutes)
+        self.engine.ask_again()
+        return self.new(before)
+
     def sweep(self) -> list[str]:
         before = len(self.said)
         self.engine.sweep()

@@ -1,7 +1,8 @@
 """What the store does not know may be late: it has its time, in its order, and a flood has no more than that."""
 
-from jobs.notify.doubts import ASK_MS, MOST, MOST_BYTES, REPLICATED_MS, Doubts
+from jobs.notify.doubts import ASK_MS, MOST, MOST_BYTES, Doubts
 from jobs.notify.source import EventMessage
+from streams.alerts.known import REPLICATED_MS
 
 FIRST, SECOND, NEW = (EventMessage("reputation.alerts:0", text) for text in (b"first", b"second", b"new"))
 
