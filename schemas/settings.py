@@ -329,9 +329,11 @@ class Api(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A port of its own for `/metrics`, at `metrics.host`, so that who reaches the interface does not read them; 0
     serves them on `port`."""
     requests_per_minute: Count = 600
-    """How many requests a customer's key may send in a minute, to each process."""
+    """How many requests a customer's key may send in a minute."""
     operator_requests_per_minute: Count = 6_000
     """The same of an operator's key."""
+    processes: Count = 1
+    """Over how many processes a balancer spreads the requests of each key: each lets that part of them through."""
     query_s: Seconds = 10.0
     """How long the store may take over one query of a request."""
     query_rows: Count = 200_000_000

@@ -86,9 +86,10 @@ class Service:
         return {each.zone: each.delisting for each in self.zones if each.delisting}
 
     def quota(self, owner: KeyOwner) -> Quota:
-        """How much the owner of a key may ask."""
+        """How much the owner of a key may ask of this process."""
         api = self.settings.api
-        return Quota(api.operator_requests_per_minute if owner.is_operator else api.requests_per_minute)
+        of_all = api.operator_requests_per_minute if owner.is_operator else api.requests_per_minute
+        return Quota(-(-of_all // api.processes))
 
     def takes_parameters(self, route: APIRoute) -> bool:
         """Whether a route has parameters: those that do refuse others themselves (`CommonQuery`)."""

@@ -1,7 +1,7 @@
 """How many requests a key may send: a bucket that holds a window's quota and fills evenly. Pure; time is passed in.
 
 The header fields are those of draft-ietf-httpapi-ratelimit-headers-10 (`RateLimit-Policy`, `RateLimit`) and of RFC 9110
-section 10.2.3 (`Retry-After`). Each process counts for itself.
+section 10.2.3 (`Retry-After`). Each process counts for itself, its part of the whole (`api.processes`).
 """
 
 import math

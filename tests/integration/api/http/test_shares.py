@@ -36,13 +36,13 @@ class SlowFor(Store):
 
 
 @contextmanager
-def interface(settings: ClickHouse, requests_per_minute: int = 1_000) -> Iterator[TestClient]:
+def interface(settings: ClickHouse, requests_per_minute: int = 1_000, processes: int = 1) -> Iterator[TestClient]:
     def slow() -> Store:
         opened = open_store(settings)
         return SlowFor(opened._client, opened.settings, opened.where)
 
     SlowFor.go.clear()
-    asked = ApiSettings(requests_per_minute=requests_per_minute)
+    asked = ApiSettings(requests_per_minute=requests_per_minute, processes=processes)
     app = create_app(slow, ROUTERS, lambda: NOW * 1000, settings=Settings(api=asked))
     try:
         with TestClient(app, raise_server_exceptions=False) as client:
@@ -73,10 +73,13 @@ def test_100_requests_of_one_key_at_once_keep_nobody_waiting(store_settings: Cli
     assert Counter(statuses) == {429: 77, 200: 23}
 
 
-def test_key_that_asks_too_often_is_told_when_it_may_again(store_settings: ClickHouse, store: Store) -> None:
+@pytest.mark.parametrize(("of_all", "processes"), [(3, 1), (5, 2)], ids=["alone", "one of two"])
+def test_key_that_asks_too_often_is_told_when_it_may_again(
+    store_settings: ClickHouse, store: Store, of_all: int, processes: int
+) -> None:
     key = keys.create_key(store, "calm", "", NOW * 1000)
     other = keys.create_key(store, "calm", "", NOW * 1000)
-    with interface(store_settings, requests_per_minute=3) as client:
+    with interface(store_settings, of_all, processes) as client:
 
         def ask(key: str) -> Any:
             return client.get("/v1/scores", headers={"Authorization": f"Bearer {key}"})
