@@ -231,6 +231,9 @@ class MonitorSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     alone_wait_s: Seconds = 10.0
     """How long it is waited, at most, before a customer is excessive or worse whose mail fails at one mailbox provider
     where hardly anybody else was seen in that hour: it may be the provider (docs/incidents.md)."""
+    behind_wait_s: Seconds = 3600.0
+    """How long it is waited, at most, before a customer is excessive or worse by a rate while the intake is more than
+    two minutes behind: bounces may be counted and deliveries not yet (docs/delivery-guarantees.md)."""
 
 
 class PolicySettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -97,7 +97,7 @@ def held_by(data: "AlertData") -> str:
         return ""
     why = f"{data.held.customers:,} customers rose at once"
     if data.held.reason == "incident":
-        why = "an incident of its pool is suspected"
+        why = "an incident of its pool, or of a provider, is suspected"
     return f"hold {data.held.id}, because {why}"
 
 

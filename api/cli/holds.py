@@ -80,7 +80,7 @@ def as_line(shown: HoldShown) -> str:
     hold = shown.hold
     what = f"{hold.customers:,} customers newly excessive within {hold.minutes:g} minutes, of at most {hold.limit:,}"
     if hold.reason == "incident":
-        what = "an incident of a pool is suspected"
+        what = "an incident of a pool, or of a provider, is suspected"
     decided = [f"held {len(shown.held):,}", f"confirmed {shown.confirmed:,}", f"released {shown.released:,}"]
     return (
         f"{hold.id}  {hold.reason}  {what}; {rfc3339(hold.began_ms)} until {rfc3339(hold.until_ms)}; "

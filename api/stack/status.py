@@ -12,6 +12,7 @@ import msgspec
 
 from api.http.health import ANSWER_S, StoreQuestion
 from api.http.metrics import HealthBody
+from api.stack.behind import places_of, stored_next
 from api.stack.health import addresses, failing
 from api.text.status import StageSeen, StatusSeen
 from jobs.hooks.shown import read_hook
@@ -24,8 +25,7 @@ from schemas.settings import Settings, SettingsError
 from schemas.times import DAY_MS, DAY_S, utc_now_ms
 from streams.decisions.holds import held_alerts
 from streams.incidents.stored import read_incidents
-from streams.intake.flush import stored_offsets
-from streams.io.broker import TopicState, admin, begins, ends, topic_states
+from streams.io.broker import admin, begins, ends, topic_states
 from streams.io.deployment import known_deployment
 from streams.io.outgoing import count_unsent
 from streams.io.store import Store, open_store
@@ -145,10 +145,14 @@ def _of_broker(settings: Settings, store: Store | None, faults: _Faults, watch_s
         return found
     with faults.noted("store"):
         began = time.monotonic()
-        stored, at_end = _stored(store, read), ends(client, _places(read))
+        stored, at_end = stored_next(store, read), ends(client, places_of(read))
         time.sleep(watch_s)
-        later_stored, later_end, took_s = _stored(store, read), ends(client, _places(read)), time.monotonic() - began
-        first = begins(client, [place for place in _places(read) if not later_stored[place]])
+        later_stored, later_end, took_s = (
+            stored_next(store, read),
+            ends(client, places_of(read)),
+            time.monotonic() - began,
+        )
+        first = begins(client, [place for place in places_of(read) if not later_stored[place]])
         lag = dict.fromkeys(read, 0)
         for place, end in later_end.items():
             lag[place[0]] += max(0, end - max(later_stored[place], first.get(place, 0)))
@@ -156,17 +160,6 @@ def _of_broker(settings: Settings, store: Store | None, faults: _Faults, watch_s
         found["coming_per_s"] = sum(later_end[place] - at_end[place] for place in at_end) / took_s
         found["counted_per_s"] = sum(later_stored[place] - stored[place] for place in stored) / took_s
     return found
-
-
-def _places(read: dict[str, TopicState]) -> list[tuple[str, int]]:
-    return [(topic, partition) for topic, state in read.items() for partition in range(state.partitions)]
-
-
-def _stored(store: Store, read: dict[str, TopicState]) -> dict[tuple[str, int], int]:
-    """Of each partition, one behind the last offset that is stored."""
-    names = {(topic, partition): f"{topic}:{read[topic].id}:{partition}" for topic, partition in _places(read)}
-    found = stored_offsets(store, list(names.values()))
-    return {place: found.get(name, -1) + 1 for place, name in names.items()}
 
 
 def _stages(settings: Settings, running: str, named: Sequence[str]) -> Iterator[StageSeen]:

@@ -1,6 +1,6 @@
 """What customers had at each mailbox provider in some hours, as the accounts that are asked about one of them. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add, sub
 from typing import NamedTuple
@@ -101,11 +101,16 @@ class Accounts:
         return found
 
 
+def sum_of(some: Iterable[CellCounts]) -> CellCounts:
+    """All together."""
+    found = NOTHING
+    for each in some:
+        found = found.plus(each)
+    return found
+
+
 def _kept(sums: dict[tuple[int, str], CellCounts], key: tuple[int, str], cells: Mapping[str, CellCounts]) -> CellCounts:
     """The sum of all cells, from what is kept if it was asked for before."""
     if (found := sums.get(key)) is None:
-        found = NOTHING
-        for each in cells.values():
-            found = found.plus(each)
-        sums[key] = found
+        found = sums[key] = sum_of(cells.values())
     return found

@@ -5,13 +5,15 @@ So it is in the first seconds after a start, when a log is read customer by cust
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.counts import finished_sql
+from schemas.incident import EVERYWHERE
 from schemas.providers import OTHER
 from schemas.times import DAY_S, MINUTE_MS
 from streams.io.store import Store, portions
+from streams.subjects.left_out import NOT_LEFT_OUT
 
 #: The share of a customer's failures at one provider (a ratio) from which on it is that alone.
 AT_ONE = 0.7
@@ -24,15 +26,15 @@ KEPT_MS = 10 * MINUTE_MS
 #: Failures so long ago (s) are looked at, as those for incidents are.
 SINCE_S = 7 * DAY_S
 
-FAILING = """
+FAILING = f"""
 SELECT customer, value, toUnixTimestamp(toStartOfHour(bucket)) AS hour,
     sum(hard) + sum(block) + sum(expired) + sum(complained) AS failed
 FROM counts
-WHERE dimension = 'provider' AND customer IN {customers:Array(String)}
-    AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
+WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
+    AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}}) AND {NOT_LEFT_OUT}
 GROUP BY customer, value, hour
 HAVING failed > 0
-"""
+"""  # noqa: S608 - made of texts of this project only
 
 SENDERS = f"""
 SELECT value, hour, count()
@@ -78,25 +80,14 @@ class Alone:
         some = [each for each in sorted(set(alarmed)) if now_ms - self._since.get(each, now_ms) < wait_ms]
         if not wait_ms or not some:
             return {}
-        worst = self._worst(some, now_ms)
+        worst = {
+            each: place
+            for each, place in worst_places(self._store, some, now_ms).items()
+            if place.provider != EVERYWHERE
+        }
         senders = self._senders(set(worst.values()))
         alone = [each for each, place in worst.items() if place.provider != OTHER and senders.get(place, 0) <= OTHERS]
         return {each: min(now_ms + AGAIN_MS, self._since.setdefault(each, now_ms) + wait_ms) for each in alone}
-
-    def _worst(self, customers: list[str], now_ms: int) -> dict[str, Place]:
-        """Where and when most of a customer's mail failed, of those who fail at one provider only."""
-        failed: dict[str, dict[Place, int]] = defaultdict(dict)
-        asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
-        for part in portions(self._store, customers):
-            for customer, provider, hour, count in self._store.rows(FAILING, {"customers": part, **asked}):
-                failed[str(customer)][Place(str(provider), int(hour))] = int(count)
-        found = {}
-        for customer, places in failed.items():
-            worst = max(sorted(places), key=places.__getitem__)
-            there = sum(count for place, count in places.items() if place.provider == worst.provider)
-            if there >= AT_ONE * sum(places.values()):
-                found[customer] = worst
-        return found
 
     def _senders(self, places: Collection[Place]) -> dict[Place, int]:
         """How many customers sent there."""
@@ -110,3 +101,27 @@ class Alone:
         return {
             Place(str(provider), int(hour)): int(count) for provider, hour, count in self._store.rows(SENDERS, asked)
         }
+
+
+def worst_places(store: Store, customers: Sequence[str], now_ms: int) -> dict[str, Place]:
+    """Where and when most of a customer's mail failed, of what counts: at one provider, or everywhere (`*`).
+
+    Raises:
+        StoreError: the store failed.
+    """
+    failed: dict[str, dict[Place, int]] = defaultdict(dict)
+    asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
+    for part in portions(store, customers):
+        for customer, provider, hour, count in store.rows(FAILING, {"customers": part, **asked}):
+            failed[str(customer)][Place(str(provider), int(hour))] = int(count)
+    found = {}
+    for customer, places in failed.items():
+        worst = max(sorted(places), key=places.__getitem__)
+        there = sum(count for place, count in places.items() if place.provider == worst.provider)
+        if there < AT_ONE * sum(places.values()):
+            by_hour: dict[int, int] = defaultdict(int)
+            for place, count in places.items():
+                by_hour[place.hour] += count
+            worst = Place(EVERYWHERE, max(sorted(by_hour), key=by_hour.__getitem__))
+        found[customer] = worst
+    return found

@@ -8,10 +8,15 @@ the next. Of a day that was struck the hours whose mail was complained of are th
 Who is bad is complained of everywhere, and is no witness. But one batch may be of several providers: those that are
 suspected on one day and not struck alone are asked together. There, and where another one was struck on the same day,
 two thirds of the witnesses' weight are needed: of a bad sender, too, only what was not struck is left to tell.
+
+Where few send to a provider, no single day shows it. So those days of a provider that were not struck by themselves are
+asked together, too: from each of them to the last. Complaints of which nobody knows what mail they are about belong to
+it then: they count on the day on which they came, those of the others on the days of the mail.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import log
 from typing import NamedTuple
 
 from schemas.incident import Example
@@ -85,10 +90,10 @@ _NONE = Seen(0, 0)
 
 
 class Struck(NamedTuple):
-    """Providers that were struck on one day (epoch s), the accounts that were asked and what was usual for all."""
+    """Providers that were struck on some days (epoch s), the accounts that were asked and what was usual for all."""
 
     places: tuple[str, ...]
-    day: int
+    days: tuple[int, ...]
     finding: Finding
     accounts: Sequence[Account]
     usual: Seen
@@ -106,46 +111,73 @@ def struck_days(
     days = sorted({day for _, day in asked})
     for day in days:
         left = sorted(place for place, on in asked if on == day)
-        struck = {(place, each.day) for each in found for place in each.places} | set(known)
+        struck = _places_and_days(found) | set(known)
         for place in tuple(left):
             near = any((place, on) in struck for on in (day - DAY_S, day, day + DAY_S))
             others = any(on == day and other != place for other, on in struck)
             share = SHARE_TOGETHER if others else SHARE
-            if one := _asked(counts, (place,), day, found, company, ENOUGH / 2 if near else ENOUGH, share):
+            if one := _asked(counts, (place,), (day,), found, company, ENOUGH / 2 if near else ENOUGH, share):
                 found.append(one)
                 struck.add((place, day))
                 left.remove(place)
-        if len(left) > 1 and (one := _asked(counts, left, day, found, company, ENOUGH, SHARE_TOGETHER)):
+        if len(left) > 1 and (one := _asked(counts, left, (day,), found, company, ENOUGH, SHARE_TOGETHER)):
             found.append(one)
-    return found
+    return found + _struck_together(counts, asked, company, found)
+
+
+def _struck_together(
+    counts: ByDay,
+    asked: Collection[ProviderDay],
+    company: Mapping[tuple[str, str], str],
+    found: Sequence[Struck],
+) -> list[Struck]:
+    """Several days of a provider that were not struck by themselves, the surest of those from each day to the last."""
+    struck = _places_and_days(found)
+    more: list[Struck] = []
+    for place in sorted({place for place, _ in asked}):
+        days = sorted(day for where, day in asked if where == place and (place, day) not in struck)
+        # Of several beginnings one may seem right by chance.
+        enough = ENOUGH + log(max(len(days), 1))
+        each = (
+            _asked(counts, (place,), days[first:], found, company, enough, SHARE_TOGETHER)
+            for first in range(len(days) - 1)
+        )
+        some = [one for one in each if one is not None]
+        if some:
+            more.append(max(some, key=lambda one: one.finding.weight))
+    return more
+
+
+def _places_and_days(found: Iterable[Struck]) -> set[ProviderDay]:
+    return {(place, day) for each in found for place in each.places for day in each.days}
 
 
 def _asked(
     counts: ByDay,
     places: Iterable[str],
-    day: int,
+    days: Iterable[int],
     found: Collection[Struck],
     company: Mapping[tuple[str, str], str],
     enough: float,
     share: float,
 ) -> Struck | None:
-    some = tuple(places)
-    without = {(place, each.day) for each in found for place in each.places}
+    some, when = tuple(places), tuple(days)
+    without = _places_and_days(found)
     accounts = [
         account
         for customer, cells in counts.items()
-        if (account := _account(customer, cells, some, day, without, company)).here.total
+        if (account := _account(customer, cells, some, when, without, company)).here.total
     ]
     usual = _sum(each.usual for each in accounts)
     finding = find("complained", accounts, usual, enough=enough, share=share)
-    return Struck(some, day, finding, accounts, usual) if finding is not None else None
+    return Struck(some, when, finding, accounts, usual) if finding is not None else None
 
 
 def _account(
     customer: str,
     cells: Mapping[ProviderDay, Seen],
     places: Collection[str],
-    day: int,
+    days: Sequence[int],
     without: Collection[ProviderDay],
     company: Mapping[tuple[str, str], str],
 ) -> Account:
@@ -154,10 +186,10 @@ def _account(
         customer=customer,
         owner=company.get((customer, "from"), customer),
         pool=company.get((customer, "pool"), ""),
-        here=_sum(each for (place, on), each in cells.items() if on == day and place in places),
-        usual=_sum(each for (place, on), each in sound.items() if on < day and place in places),
-        elsewhere=_sum(each for (place, on), each in sound.items() if on == day and place not in places),
-        history=_sum(each for (_, on), each in sound.items() if on < day),
+        here=_sum(each for (place, on), each in cells.items() if on in days and place in places),
+        usual=_sum(each for (place, on), each in sound.items() if on < days[0] and place in places),
+        elsewhere=_sum(each for (place, on), each in sound.items() if on in days and place not in places),
+        history=_sum(each for (_, on), each in sound.items() if on < days[0]),
         address=company.get((customer, "ip"), ""),
     )
 
@@ -228,7 +260,7 @@ def _hours(one: Struck, hours: Mapping[ProviderDay, Seen]) -> Iterable[FoundHour
         Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most[:EXAMPLES]
     )
     for (place, hour), seen in sorted(hours.items()):
-        if place in one.places and one.day <= hour < one.day + DAY_S and seen.rate >= finding.raised * PART_OF_RAISED:
+        if place in one.places and hour // DAY_S * DAY_S in one.days and seen.rate >= finding.raised * PART_OF_RAISED:
             yield FoundHour(
                 ("provider", place),
                 hour,

@@ -204,6 +204,22 @@ def is_spared_meanwhile(
     return len(spared) >= LEAST_STRUCK and sum(spared) - _ways(len(votes), len(spared)) >= ENOUGH_MEANWHILE
 
 
+def nobody_can_tell(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
+    """Whether a customer of good history fails at a place where too few send to say whether it is the place: nobody was
+    spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is good, or a second
+    one was struck in the very hour. (In a fleet of five hardly more send in one hour.)"""
+    able = _able(outcome, accounts)
+    mine = next((each for each in able if each.customer == customer), None)
+    if mine is None:
+        return False
+    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    votes = _votes(outcome, able, usual, raised)
+    struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
+    if mine.owner not in struck or any(vote.weight <= -STRUCK for vote in votes):
+        return False
+    return len(struck) < LEAST_STRUCK and (len(struck) > 1 or is_good_elsewhere(outcome, mine))
+
+
 def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
     """Those who can tell.
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from schemas.incident import EVERYWHERE, Example, Incident
 from schemas.providers import OTHER
 from schemas.times import HOUR_S
-from streams.incidents.accounts import Accounts, CellCounts
+from streams.incidents.accounts import NOTHING, Accounts, CellCounts, sum_of
 from streams.incidents.cells import Cells
 from streams.incidents.detect import (
     BAD_HISTORY,
@@ -25,6 +25,7 @@ from streams.incidents.detect import (
     is_good_elsewhere,
     is_over,
     is_spared_meanwhile,
+    nobody_can_tell,
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
@@ -38,6 +39,8 @@ SHARE_OF_ALL = 2 / 3
 #: And the share that they must still have, or it was not everybody's: an hour of it may have begun or ended well.
 SHARE_OF_ALL_STILL = 1 / 2
 EXAMPLES = 5
+#: What a single customer's mail may fail by at one place.
+OF_FAILURES: tuple[Outcome, ...] = ("hard", "block", "expired")
 
 
 class Finder:
@@ -84,6 +87,28 @@ class Finder:
                 some = [each for each in known if each.outcome != "complained" or hour >= recent_s]
                 over |= self._over(accounts, place, hour, some, hit)
         return found, over
+
+    def untold(self, wanted: Mapping[str, ProviderHour], known: Collection[Incident]) -> dict[str, FoundHour]:
+        """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
+        with what is suspected there.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        accounts = self._cells.read(set(wanted.values()))
+        hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
+        found = {}
+        for customer, (place, hour) in wanted.items():
+            cells = accounts.by_hour.get(hour, {}).get(customer, {})
+            here = sum_of(cells.values() if place == EVERYWHERE else [cells.get(place, NOTHING)])
+            outcome = max(OF_FAILURES, key=lambda each: here.seen(each).failed)
+            some = self._witnesses(accounts, outcome, place, hour, hit)
+            usual = self.usual(place, hour).seen(outcome)
+            if nobody_can_tell(outcome, some, usual, customer):
+                finding = Finding("", here.seen(outcome).rate, (customer,), (), 0.0)
+                hour_of_it = self._found_hour(place, hour, outcome, some, finding)
+                found[customer] = hour_of_it._replace(suspected=True)
+        return found
 
     def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
         """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
@@ -137,7 +162,8 @@ class Finder:
     ) -> Finding | None:
         everywhere = place == EVERYWHERE
         if self._cells.is_first_day(hour):
-            return find_on_first_day(outcome, accounts, self.usual(place, hour).seen(outcome))
+            usual = self.usual(place, hour).seen(outcome)
+            return find_on_first_day(outcome, accounts, usual, everywhere=everywhere)
         return find(
             outcome,
             accounts,
@@ -153,7 +179,9 @@ class Finder:
         some = accounts.of(place, hour, outcome, set(hit) - {(place, hour)})
         if place == EVERYWHERE:
             some = [each for each in some if _may_tell_of_all(accounts.by_hour[hour][each.customer], hour, hit)]
-        return with_peers(outcome, some) if self._cells.is_first_day(hour) else some
+        if self._cells.is_first_day(hour):
+            return with_peers(outcome, some, everywhere=place == EVERYWHERE)
+        return some
 
     def _found_hour(
         self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding

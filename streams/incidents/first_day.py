@@ -5,6 +5,9 @@ So those are witnesses whose mail to other providers in this hour is seen to be 
 incident only where a quarter of the mail of those who were struck fails at the one provider, of `LEAST_OWNERS`
 independent customers at least, who are two thirds of the witnesses' weight. Complaints come days later: of them a first
 day says nothing.
+
+Of all mail (the platform's own network, most likely) there is no mail elsewhere. There everybody is asked, and it takes
+nearly all of the weight: an abuser's accounts are not nearly all of those who send.
 """
 
 from collections.abc import Sequence
@@ -20,19 +23,27 @@ LEAST_ELSEWHERE = 40
 LEAST_OWNERS = 5
 LEAST_RATE = 0.25
 SHARE = 2 / 3
+SHARE_OF_ALL = 0.95
 
 
-def with_peers(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
-    """The accounts, where those who have no history but good mail elsewhere are taken to have a good one."""
+def with_peers(outcome: Outcome, accounts: Sequence[Account], *, everywhere: bool = False) -> list[Account]:
+    """The accounts, where those who have no history but good mail elsewhere are taken to have a good one; of mail
+    `everywhere` all who have none."""
+    new = everywhere and outcome != "complained"
     return [
-        each._replace(history=Seen(LEAST_HISTORY, 0)) if _is_good_elsewhere(outcome, each) else each
+        each._replace(history=Seen(LEAST_HISTORY, 0))
+        if (new and each.history.total < LEAST_HISTORY) or _is_good_elsewhere(outcome, each)
+        else each
         for each in accounts
     ]
 
 
-def find_on_first_day(outcome: Outcome, accounts: Sequence[Account], usual: Seen) -> Finding | None:
-    """The incident of one provider and hour, as `detect.find` says it; `accounts` are those of `with_peers`."""
-    found = find(outcome, accounts, usual, share=SHARE)
+def find_on_first_day(
+    outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, everywhere: bool = False
+) -> Finding | None:
+    """The incident of one provider (or of all mail) and hour, as `detect.find` says it; `accounts` are those of
+    `with_peers`."""
+    found = find(outcome, accounts, usual, share=SHARE_OF_ALL if everywhere else SHARE)
     if found is None or found.raised < LEAST_RATE or len(found.struck) < LEAST_OWNERS:
         return None
     return found

@@ -24,6 +24,8 @@ class FoundHour(NamedTuple):
     spared: int
     weight: float
     examples: tuple[Example, ...] = ()
+    #: Too few can tell.
+    suspected: bool = False
 
 
 class Looked(NamedTuple):
@@ -51,6 +53,9 @@ def updated(known: Mapping[str, Incident], looked: Looked, now_ms: int) -> list[
             hours = {each.hour for each in group}
             worst = max(group, key=lambda each: each.weight)
             near = [each for each in by_place.get(place, []) if _is_near(each, worst.outcome, hours)]
+            if worst.suspected:
+                # What is sure does not grow by what is suspected.
+                near = [each for each in near if each.state == "suspected"]
             if near:
                 earlier = touched[min(near, key=lambda each: each.hours).id]
                 touched[earlier.id] = _with(earlier, worst, hours)
@@ -103,7 +108,7 @@ def _begun(place: Place, worst: FoundHour, hours: Collection[int], now_ms: int) 
         dimension=dimension,
         value=value,
         outcome=worst.outcome,
-        state=_state(dimension),
+        state=_state(dimension, worst),
         hours=ordered,
         confirmed=ordered,
         rate=worst.rate,
@@ -115,16 +120,16 @@ def _begun(place: Place, worst: FoundHour, hours: Collection[int], now_ms: int) 
     )
 
 
-def _state(dimension: Dimension) -> State:
-    return "suspected" if dimension == "pool" else "detected"
+def _state(dimension: Dimension, found: FoundHour) -> State:
+    return "suspected" if dimension == "pool" or found.suspected else "detected"
 
 
 def _with(incident: Incident, worst: FoundHour, hours: Collection[int]) -> Incident:
     """With more hours; the numbers are those of the hour that struck most."""
     confirmed = tuple(sorted({*incident.confirmed, *hours}))
     incident = msgspec.structs.replace(incident, confirmed=confirmed, hours=tuple(sorted({*incident.hours, *hours})))
-    if incident.state == "dismissed":
-        incident = msgspec.structs.replace(incident, state=_state(incident.dimension), why="")
+    if incident.state == "dismissed" or (incident.state == "suspected" and not worst.suspected):
+        incident = msgspec.structs.replace(incident, state=_state(incident.dimension, worst), why="")
     if worst.struck <= incident.struck:
         return incident
     return msgspec.structs.replace(

@@ -10,8 +10,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
+from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
+from streams.incidents.alone import worst_places
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
@@ -113,6 +115,31 @@ class IncidentWatch:
         self._loaded = True
         self.name = _name(self.excluded, self.listings or ())
         return changed
+
+    def untold(self, alarmed: Collection[str], now_ms: int) -> dict[str, Incident]:
+        """Of customers who alarm by their mail, those of whom nobody can tell whether it is the provider's trouble, by
+        the incident that is suspected; not where a person dismissed it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        places = worst_places(self._store, sorted(alarmed), now_ms) if alarmed else {}
+        wanted = {each: (place.provider, place.hour) for each, place in places.items() if place.provider != OTHER}
+        if not wanted:
+            return {}
+        since_s = min(hour for _, hour in wanted.values()) - DAY_S
+        known = read_incidents(self._store, since_s).found
+        found = self._finder.untold(wanted, known.values())
+        if not found:
+            return {}
+        self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
+        suspected = [each for each in read_incidents(self._store, since_s).in_force() if each.state == "suspected"]
+        return {
+            customer: incident
+            for customer, each in found.items()
+            for incident in suspected
+            if (incident.dimension, incident.value) == each.place and each.hour in incident.hours
+        }
 
     def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> Changed:
         """Look at what may have struck some customers; returns what is left out since."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from schemas.alert import AlertEvent, Evidence
 from schemas.deployment import UNKNOWN, Deployment
+from schemas.incident import Incident
 from schemas.policy import Policy
 from schemas.policy_metric import REPORTED_SPAM, window_ms
 from schemas.providers import Providers
@@ -48,6 +49,7 @@ from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.ahead import ReadAhead
 from streams.monitor.decided import DecidedBatch
+from streams.monitor.half_counted import HalfCounted
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.released import judged_since_releases
@@ -121,7 +123,9 @@ class BatchJudge:
         settings: MonitorSettings = DEFAULTS,
         deployment: Deployment = UNKNOWN,
         reader: Store | None = None,
+        is_behind: Callable[[int], bool] | None = None,
     ) -> None:
+        """`is_behind` says, given the time (epoch ms), whether something older is not counted yet."""
         self._store = store
         self.reads_ahead = reader is not None
         self._reader = reader or store
@@ -138,6 +142,7 @@ class BatchJudge:
         self._leaves_out = True
         self._settling = Settling(store)
         self._alone = Alone(store, int(settings.alone_wait_s * 1000))
+        self._half_counted = HalfCounted(is_behind or (lambda _: False), int(settings.behind_wait_s * 1000))
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
         self.holds = HoldWatch(store, self.outgoing.tell)
@@ -197,19 +202,22 @@ class BatchJudge:
         found = self._decided(wanted, now_ms, ahead)
         changed: set[str] = set()
         later: dict[str, int] = {}
+        untold: dict[str, Incident] = {}
         if alarmed := {each.subject.customer for each in found.outcomes if alarms(each)}:
             # Is it they, or does it hit everybody? Then nobody is told.
             changed = self.refresh_incidents(now_ms, alarmed)
             if changed:
                 found = self._decided(wanted, now_ms)
             later = self._alone.waiting(alarmed_by_mail(found.outcomes), now_ms)
+            later |= self._half_counted.waiting(alarmed_by_mail(found.outcomes), now_ms)
             later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
                 found = found.without(later)
+            untold = self._incidents.untold(alarmed_by_mail(found.outcomes), now_ms)
         outcomes, lives = found.outcomes, found.lives
         if self.holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
-            outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms)
+            outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms, untold)
             changed |= others
         asked = self._store, outcomes, self.policy, self._fbl, now_ms, lives.since
         evidence = alert_evidence(*asked, everything=not self._leaves_out)
@@ -235,6 +243,8 @@ class BatchJudge:
         Raises:
             StoreError: the store failed; look again later.
         """
+        if not alarmed:
+            self._half_counted.look(now_ms)
         changed = self._incidents.refresh(now_ms, alarmed)
         self._leaves_out = self._incidents.leaves_out
         left_out = self._leaves_out, self._incidents.listings

@@ -90,13 +90,15 @@ class HoldWatch:
         states: Mapping[str, Sequence[AlertState]],
         brake: Brake,
         now_ms: int,
+        untold: Mapping[str, Incident] | None = None,
     ) -> Applied:
-        """Hold what is to be held of a batch; `states` are all alerts of its customers before, by customer.
+        """Hold what is to be held of a batch; `states` are all alerts of its customers before, by customer, `untold`
+        the suspected incidents of those of whom nobody can tell whether it is the provider.
 
         Raises:
             StoreError, BrokerError: what is stored by then may be repeated.
         """
-        suspected = self._suspected(outcomes, now_ms)
+        suspected = self._suspected(outcomes, untold or {}, now_ms)
         newly = newly_risen(outcomes, states, suspected.keys(), now_ms)
         again = self._counted(newly, brake, now_ms) if newly else set()
         if not suspected and not self.known and not any(each.held for some in states.values() for each in some):
@@ -153,8 +155,11 @@ class HoldWatch:
         asked = {"since": since_ms, "until": hold.until_ms}
         return {str(customer) for (customer,) in self._store.rows(WHO_ROSE, asked)}
 
-    def _suspected(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> dict[SubjectRule, Held]:
-        """The alerts that rise now and may be owed to an incident of a pool that is suspected and goes on."""
+    def _suspected(
+        self, outcomes: Sequence[SubjectOutcome], untold: Mapping[str, Incident], now_ms: int
+    ) -> dict[SubjectRule, Held]:
+        """The alerts that rise now and may be owed to an incident of a pool that is suspected and goes on, or to one
+        of a provider of which nobody can tell."""
         rising = {
             (each.customer, each.scope, each.rule)
             for outcome in outcomes
@@ -163,7 +168,8 @@ class HoldWatch:
         }
         if not rising:
             return {}
-        found: dict[SubjectRule, Held] = {}
+        holds = {each.id: as_held(self._hold_of(each, now_ms)) for each in untold.values()}
+        found = {key: holds[untold[key[0]].id] for key in rising if key[0] in untold}
         for incident in read_incidents(self._store, now_ms // 1000 - DAY_S).in_force():
             if incident.state != "suspected" or not incident.open or incident.dimension != "pool":
                 continue

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -54,7 +54,9 @@ class Ground:
         row |= {"type": "listed", "weight": weight, "id": f"{ip}{back}"}
         self.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
-    def judge(self, store: Store | None = None, **settings: Any) -> BatchJudge:
+    def judge(
+        self, store: Store | None = None, is_behind: Callable[[int], bool] | None = None, **settings: Any
+    ) -> BatchJudge:
         def publish(topic: str, _key: bytes, value: bytes) -> None:
             if topic == REPUTATION_HOLDS:
                 self.holds.append(msgspec.json.decode(value, type=HoldEvent))
@@ -63,7 +65,13 @@ class Ground:
 
         changed = msgspec.structs.replace(SETTINGS, **settings)
         return BatchJudge(
-            store or self.store, policy.load_policy(), providers.load_providers(), publish, lambda: None, changed
+            store or self.store,
+            policy.load_policy(),
+            providers.load_providers(),
+            publish,
+            lambda: None,
+            changed,
+            is_behind=is_behind,
         )
 
     def shown(self) -> dict[str, tuple[str, int, int]]:

@@ -43,7 +43,7 @@ def counted(groups: Iterable[Group], usual: float, seed: int) -> dict[str, dict[
 def struck(counts: dict[str, dict[ProviderDay, Seen]]) -> set[tuple[str, int]]:
     asked = {(provider, day * DAY_S) for provider in ("yahoo", "comcast") for day in DAYS}
     found = struck_days(counts, asked, {})
-    return {(place, each.day // DAY_S) for each in found for place in each.places}
+    return {(place, day // DAY_S) for each in found for place in each.places for day in each.days}
 
 
 GOOD = {"yahoo": BATCH}
@@ -52,6 +52,15 @@ CASES = {
     "seven days at once": ([Group(60, (700, 90), GOOD)], {("yahoo", day) for day in DAYS}),
     "of a small provider": ([Group(60, (700, 90), {"comcast": BATCH}, (6,))], {("comcast", 6)}),
     "in a fleet of six": ([Group(6, (700, 90), GOOD, (5, 6))], {("yahoo", 5), ("yahoo", 6)}),
+    "so few that no day shows it": (
+        [Group(8, (60, 900), GOOD, (4, 5, 6, 7))],
+        {("yahoo", day) for day in (4, 5, 6, 7)},
+    ),
+    "so few, at usual rates": ([Group(8, (60, 900), {})], set()),
+    "so few, and three of them bad everywhere": (
+        [Group(5, (60, 900), {}), Group(3, (60, 900), GOOD | {"comcast": BATCH}, (4, 5, 6, 7))],
+        set(),
+    ),
     "of two providers at once": (
         [Group(60, (700, 300), GOOD | {"comcast": BATCH}, (6,))],
         {("yahoo", 6), ("comcast", 6)},

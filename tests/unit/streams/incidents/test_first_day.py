@@ -53,3 +53,21 @@ def test_who_fails_elsewhere_or_sends_nowhere_else_makes_no_incident(
         for elsewhere in [Seen(39, 0) if place % 2 else Seen(100, 3)]
     ]
     assert find_on_first_day(outcome, with_peers(outcome, bad), NOTHING) is None
+
+
+@pytest.mark.parametrize(
+    ("good", "abused", "rate", "found"),
+    [(17, 0, 0.9, True), (6, 0, 0.3, True), (4, 0, 0.9, False), (17, 0, 0.1, False), (5, 60, 0.9, False)],
+    ids=["of everybody", "of six, a third", "of four", "too little", "an abuser of 60 accounts among five"],
+)
+def test_all_mail_fails_where_nobody_has_a_history(good: int, abused: int, rate: float, found: bool) -> None:
+    """The platform's own network, say. Where there is an abuser, the others send unharmed."""
+    fails = 0.004 if abused else rate
+    some = [account(f"good{number}", fails) for number in range(good)]
+    some += [account(f"bad{number}", rate) for number in range(abused)]
+    asked = with_peers("hard", some, everywhere=True)
+    assert (find_on_first_day("hard", asked, NOTHING, everywhere=True) is not None) == found
+
+
+def account(name: str, rate: float) -> Account:
+    return Account(name, name, "", Seen(200, round(200 * rate)), NOTHING, NOTHING, NOTHING)

@@ -1,0 +1,45 @@
+"""Whether something that came a while ago is not counted is asked of broker and store."""
+
+import pytest
+
+from api.stack.behind import LATE_MS, IntakeDelay
+from schemas import topics
+from schemas.settings import Kafka
+from schemas.times import MINUTE_MS, utc_now_ms
+from streams.io.broker import Publisher
+from streams.io.store import Store
+from tests.support.ingesting import delivered, event, running
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
+
+def test_intake_is_behind_while_an_old_message_is_not_counted(kafka: Kafka, store: Store) -> None:
+    delay = IntakeDelay(kafka, [topics.MAIL_EVENTS], store)
+    now_ms = utc_now_ms()
+    assert not delay(now_ms), "nothing came"
+    send(kafka, 20)
+    assert not delay(now_ms + MINUTE_MS), "it came just now"
+    assert delay(now_ms + MINUTE_MS + LATE_MS)
+    with running(kafka, store):
+        wait_for(lambda: delivered(store) == 20, "20 deliveries")
+    assert not delay(now_ms + 2 * MINUTE_MS + LATE_MS)
+
+
+def test_all_that_there_is_at_a_start_counts_as_old(kafka: Kafka, store: Store) -> None:
+    send(kafka, 20)
+    assert IntakeDelay(kafka, [topics.MAIL_EVENTS], store)(utc_now_ms())
+    with running(kafka, store):
+        wait_for(lambda: delivered(store) == 20, "20 deliveries")
+    assert not IntakeDelay(kafka, [topics.MAIL_EVENTS], store)(utc_now_ms())
+
+
+def test_broker_that_cannot_be_asked_keeps_nobody_waiting(store: Store) -> None:
+    assert not IntakeDelay(Kafka(bootstrap="127.0.0.1:1"), [topics.MAIL_EVENTS], store)(utc_now_ms())
+
+
+def send(kafka: Kafka, count: int) -> None:
+    producer = Publisher(kafka)
+    for number in range(count):
+        producer.publish(topics.MAIL_EVENTS, b"c%d" % (number % 7), event(number))
+    producer.flush()

@@ -1,0 +1,85 @@
+"""In a tiny fleet, or by night, nobody can tell whether it is the provider: then a person looks first."""
+
+import random
+
+import pytest
+
+from streams.incidents.stored import read_incidents
+from tests.support.api_client import DAY, MINUTE, Row
+from tests.support.fleet import HOUR_11, mail
+from tests.support.judging import Ground
+
+pytestmark = pytest.mark.usefixtures("standing_clock")
+
+NOW_MS = (HOUR_11 + 30 * MINUTE) * 1000
+
+
+def week(customer: str, chance: random.Random) -> list[Row]:
+    return [row for day in range(1, 8) for row in mail(customer, HOUR_11 - day * DAY, 600, 0.005, chance)]
+
+
+def suspended(ground: Ground) -> set[str]:
+    every = [each.data for each in ground.sent if each.data.level in ("excessive", "critical")]
+    return {each.customer for each in every if each.held is None}
+
+
+def held(ground: Ground) -> set[str]:
+    return {each.data.customer for each in ground.sent if each.data.held is not None}
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_who_is_refused_at_one_provider_where_nobody_is_spared_is_held(ground: Ground, refused: int) -> None:
+    chance, fleet = random.Random(1), ["a", "b", "c"]
+    ground.put(*(row for each in fleet for row in week(each, chance)))
+    struck = fleet[:refused]
+    ground.put(*(row for each in struck for row in mail(each, HOUR_11 + 20 * MINUTE, 700, 0.005, chance, "gmail")))
+    ground.judge().judge_customers(fleet, NOW_MS)
+    assert (held(ground), suspended(ground)) == (set(struck), set())
+    (incident,) = read_incidents(ground.store, 0).in_force()
+    assert (incident.value, incident.state, incident.leaves_out) == ("gmail", "suspected", False)
+
+
+def test_two_of_a_tiny_fleet_whose_mail_fails_everywhere_in_one_hour_are_held(ground: Ground) -> None:
+    chance = random.Random(2)
+    for each in ("a", "b"):
+        ground.put(*week(each, chance), *mail(each, HOUR_11 + 20 * MINUTE, 700, 0.5, chance))
+    ground.judge().judge_customers(["a", "b"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({"a", "b"}, set())
+
+
+def test_who_alone_fails_everywhere_is_not_held(ground: Ground) -> None:
+    chance = random.Random(3)
+    ground.put(*week("stolen", chance), *mail("stolen", HOUR_11 + 20 * MINUTE, 700, 0.2, chance))
+    ground.judge().judge_customers(["stolen"], NOW_MS)
+    assert suspended(ground) == {"stolen"}
+
+
+def test_who_has_no_history_is_not_held(ground: Ground) -> None:
+    chance = random.Random(4)
+    ground.put(*week("old", chance), *mail("new", HOUR_11 + 20 * MINUTE, 700, 0.005, chance, "gmail"))
+    ground.judge().judge_customers(["new"], NOW_MS)
+    assert suspended(ground) == {"new"}
+
+
+def test_one_who_is_spared_there_is_enough_to_tell(ground: Ground) -> None:
+    chance = random.Random(5)
+    ground.put(*week("a", chance), *week("spared", chance))
+    ground.put(*mail("a", HOUR_11 + 20 * MINUTE, 700, 0.005, chance, "gmail"))
+    ground.put(*mail("spared", HOUR_11 + 20 * MINUTE, 200, 0.0, chance))
+    ground.judge().judge_customers(["a", "spared"], NOW_MS)
+    assert suspended(ground) == {"a"}
+
+
+def test_third_who_is_struck_makes_an_incident_of_it_and_releases_who_was_held(ground: Ground) -> None:
+    chance, fleet = random.Random(6), ["a", "b", "c"]
+    ground.put(*(row for each in fleet for row in week(each, chance)))
+    judge = ground.judge()
+    for minute, each in enumerate(fleet):
+        ground.put(*mail(each, HOUR_11 + 20 * MINUTE, 700, 0.005, chance, "gmail"))
+        now_ms = NOW_MS + minute * MINUTE * 1000
+        again = judge.judge_customers(fleet, now_ms).again
+        judge.judge_customers({customer for customer, _ in again} | {each}, now_ms + 1_000)
+    assert suspended(ground) == set()
+    assert {each.data.customer for each in ground.sent if each.data.level == "good"} >= {"a", "b"}
+    (incident,) = read_incidents(ground.store, 0).in_force()
+    assert (incident.state, incident.leaves_out) == ("detected", True)
