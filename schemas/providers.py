@@ -17,6 +17,8 @@ from schemas.errors import InvalidInputError
 OTHER = "other"
 #: Domains in the cache; senders of junk can name any number of them.
 MOST_CACHED = 100_000
+#: What does not count around an address.
+AROUND = " \t\r\n<>"
 DEFAULT_FILE = Path(__file__).with_name("providers.toml")
 
 ProviderName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]*\Z")]
@@ -60,12 +62,33 @@ class _Known(dict[str, str]):
         return found
 
 
+class _Spelt(dict[str, tuple[str, str]]):
+    """The same of domains at the end of an address, with the domain as it is kept."""
+
+    def __init__(self, known: _Known) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, end: str) -> tuple[str, str]:
+        if len(self) >= MOST_CACHED:
+            self.clear()
+        domain = clean_domain(end)
+        found = self[end] = domain, self._known[domain]
+        return found
+
+
+def clean_domain(end: str) -> str:
+    """What stands behind the `@` of an address as it is kept: lower-cased, without what may stand around an address and
+    without a final dot."""
+    return end.rstrip(AROUND).lower().rstrip(".")
+
+
 class Providers:
     """The provider table, indexed. `by_domain[domain]` is what `of` says, `by_mx[host]` what `of_mx` says, each
-    from a cache.
+    from a cache, and `by_spelling[end of an address]` the domain and its provider.
     """
 
-    __slots__ = ("_domains", "_mx", "all", "by_domain", "by_mx")
+    __slots__ = ("_domains", "_mx", "all", "by_domain", "by_mx", "by_spelling")
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         """Index the table.
@@ -88,6 +111,7 @@ class Providers:
             _give("MX host", provider.mx, provider.name, self._mx)
         self.by_domain = _Known(lambda domain: self._domains.get(domain, OTHER))
         self.by_mx = _Known(self._longest_end)
+        self.by_spelling = _Spelt(self.by_domain)
 
     def of(self, domain: str) -> str:
         """The provider of a recipient domain, `other` for an unknown one. Any letter case is understood."""

@@ -13,7 +13,7 @@ from jobs.follow.segments import SegmentFolder
 from jobs.follow.source import FollowedFile
 from jobs.follow.state import FollowError, FollowStore, Places
 from schemas.event import MAX_EVENT_BYTES, MailEvent
-from streams.adapt import Adapter, AdaptError, Context, adapter, kumomta, ordered_adapter
+from streams.adapt import Adapter, AdaptError, Context, adapter, kumomta_names, ordered_adapter
 
 #: How often what was sent is waited for and the place is kept, and how often the memory is.
 KEEP_S = 1.0
@@ -240,7 +240,7 @@ class Follower:
 
 def is_folder_of_segments(path: Path, format_name: str) -> bool:
     """Whether a path is a folder of segments, or will be: KumoMTA makes it with its first record."""
-    return format_name == kumomta.NAME and (path.is_dir() or not (path.exists() or path.suffix))
+    return format_name == kumomta_names.NAME and (path.is_dir() or not (path.exists() or path.suffix))
 
 
 def until_stopped(followers: Sequence[Follower], now: Callable[[], float], wait: Callable[[float], bool]) -> bool:

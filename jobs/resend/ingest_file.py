@@ -5,7 +5,6 @@ Reading and adapting only: where the events go is the caller's, through a callba
 """
 
 from codecs import BOM_UTF8
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -27,7 +26,7 @@ from streams.adapt import (
     Context,
     ListingAdapter,
     file_adapter,
-    kumomta,
+    kumomta_names,
     listing_adapter,
     powermta,
 )
@@ -112,7 +111,7 @@ def read_events(
             return _json_log(lines, adapt, context)
     if format_name == powermta.NAME:
         return _csv(lines, adapt, context)
-    return _records(_elements(lines) if format_name == kumomta.NAME else lines, adapt, context)
+    return _records(lines, adapt, context, arrays=format_name == kumomta_names.NAME)
 
 
 def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Event | BadRecord]:
@@ -134,39 +133,39 @@ def moved_to(events: Iterable[Event | BadRecord], first_ms: int) -> Iterator[Eve
 
 def send_file(events: Iterable[Event | BadRecord], publish: Publish) -> SentEvents:
     """Publish each event under its customer, or what is listed, as key, so that the events of one keep their order."""
-    counts: Counter[str] = Counter()
+    counts: dict[str, int] = {}
     bad = BadRecords()
+    encode = _ENCODER.encode
     for event in events:
-        if isinstance(event, BadRecord):
+        if isinstance(event, MailEvent):
+            publish(event.customer.encode(), encode(event))
+        elif isinstance(event, BadRecord):
             bad.add(event)
+            continue
         else:
-            key = event.resource if isinstance(event, BlocklistEvent) else event.customer
-            publish(key.encode(), _ENCODER.encode(event))
-            counts[event.type] += 1
-    return SentEvents(events=counts.total(), by_type=dict(counts), bad=bad)
+            publish(event.resource.encode(), encode(event))
+        counts[event.type] = counts.get(event.type, 0) + 1
+    return SentEvents(events=sum(counts.values()), by_type=counts, bad=bad)
 
 
-def _records(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+def _records(
+    lines: Iterator[Line], adapt: AnyAdapter, context: Context, *, arrays: bool = False
+) -> Iterator[Event | BadRecord]:
+    """The events of records a line; with `arrays` a line may be an array of them, each read by itself."""
     for line in lines:
         if isinstance(line, BadRecord):
             yield line
             continue
+        number, raw = line
+        if arrays and raw[:1] == b"[":
+            yield from _records(((number, part) for part in json_parts(raw)), adapt, context)
+            continue
         # Most lines of a log give nothing: they cost no generator.
         try:
-            if found := adapt(line[1], context):
+            if found := adapt(raw, context):
                 yield from found
         except AdaptError as error:
-            yield BadRecord(line[0], 1, str(error))
-
-
-def _elements(lines: Iterator[Line]) -> Iterator[Line]:
-    """Records by themselves, of lines that may be arrays of them."""
-    for line in lines:
-        if isinstance(line, BadRecord) or line[1][:1] != b"[":
-            yield line
-        else:
-            for part in json_parts(line[1]):
-                yield line[0], part
+            yield BadRecord(number, 1, str(error))
 
 
 def _goes_on(line: Line) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.event import DEFAULT_STREAM, MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from schemas.names import BadNameError, clean_name
-from schemas.providers import OTHER
+from schemas.providers import AROUND, OTHER
 from streams.adapt.base import AdaptError, Context, Together
 from streams.adapt.common import DIGEST_BYTES, MAX_TIME_MS, decode, stable_id
 
@@ -20,8 +20,6 @@ ESCAPED_NUL = b"\\u0000"
 ESCAPE = b"\\"
 #: Characters in an id or the name of a stream, as the event type has it.
 MAX_NAME = MAX_CUSTOMER_BYTES
-#: What does not count around an address.
-AROUND = " \t\r\n<>"
 #: The largest number of three digits: a reply code (RFC 5321 section 4.2).
 MAX_CODE = 999
 

@@ -10,20 +10,18 @@ the log has for that recipient, as far as records are read in their order, or th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from schemas.event import DEFAULT_STREAM, EventType, MailEvent
-from schemas.providers import OTHER
-from streams.adapt.addresses import addresses_in
+from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import NO_OPTIONS, AdaptError, Context, FormatOptions, Together, fill
-from streams.adapt.canonical import AROUND, are_plain, complete, domain_of, good_names, has_escaped_nul
-from streams.adapt.common import MAX_TIME_MS, stable_id, text, time_ms
+from streams.adapt.canonical import are_plain, complete, domain_of, has_escaped_nul
+from streams.adapt.common import stable_id, text, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
 from streams.adapt.json_parts import json_parts
-from streams.adapt.kumomta_names import BOUNCE_CLASSES, queue_parts
+from streams.adapt.kumomta_delivery import header_domain, usual_event, without_port
+from streams.adapt.kumomta_names import BOUNCE_CLASSES, NAME, queue_parts
 from streams.adapt.kumomta_record import (
     COUNTED,
     DECODER,
@@ -37,19 +35,15 @@ from streams.adapt.kumomta_record import (
     logged_headers,
     status_of,
 )
-from streams.adapt.kumomta_replies import keep_reply, recall, recall_kept
+from streams.adapt.kumomta_replies import forget, keep_reply, recall, recall_kept
 from streams.adapt.mime import Headers, read_part
 from streams.adapt.owners import Owners
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, no_header, shared_place
 from streams.adapt.postfix_queue import Reply
 from streams.adapt.sent_from import sent_from
 
-NAME = "kumomta"
-
 #: Records of mail in the queue, in their order.
 _IN_QUEUE = frozenset({"Delivery", "TransientFailure", "Bounce", "AdminBounce", "Expiration"})
-#: Longer From headers are not remembered: whoever sends mail may write any number of them.
-LONGEST_CACHED = 500
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -70,9 +64,36 @@ class LogFile:
     def __init__(self) -> None:
         """Begin without memory."""
         self.memory: dict[str, Reply] = {}
+        self._known: Context | None = None
+        self._plain = False
 
     def adapt(self, raw: bytes, context: Context) -> list[MailEvent]:
         """As `adapt`, with what was remembered."""
+        if context is not self._known:
+            self._known, self._plain = context, names_no_places(context.options(NAME))
+        if not self._plain or len(raw) > MAX_EVENT_BYTES or not raw.isascii() or has_escaped_nul(raw):
+            return self._adapt_any(raw, context)
+        try:
+            record = DECODER.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            return self._adapt_any(raw, context)
+        kind = kind_of(record)
+        if kind is None:
+            return []
+        memory = self.memory if context.replies is None else None
+        try:
+            event = usual_event(record, kind, context, whole=True) if kind in COUNTED else None
+        except AdaptError:
+            event = None
+        if event is None:
+            return _events(record, kind, raw, context, memory)
+        if kind == "deferred":
+            _remember(record, event, str(record.recipient), context, memory)
+        elif memory:
+            forget(memory, record)
+        return [event]
+
+    def _adapt_any(self, raw: bytes, context: Context) -> list[MailEvent]:
         if raw[:1] != b"{" and raw.lstrip()[:1] == b"[":
             # What a log hook posts may be an array of records.
             return [event for part in json_parts(raw) for event in self._adapt_one(part, context)]
@@ -80,10 +101,18 @@ class LogFile:
 
     def _adapt_one(self, raw: bytes, context: Context) -> list[MailEvent]:
         record = decoded(raw)
-        kind = kind_of(record) if record is not None else None
-        if record is None or kind is None:
+        if record is None or (kind := kind_of(record)) is None:
             return []
         return _events(record, kind, raw, context, self.memory if context.replies is None else None)
+
+
+def names_no_places(options: FormatOptions) -> bool:
+    """Whether all is where it is by itself: the customer in the queue's name, the rest in the record's own fields."""
+    if options is NO_OPTIONS:
+        return True
+    customer = options.customer_places
+    elsewhere = options.stream or options.sub_account or options.pool or options.dkim_domain
+    return not elsewhere and (not customer or customer[0] == "tenant")
 
 
 def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
@@ -94,7 +123,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
     """
     if not are_plain(raws):
         return None
-    plain = context.options(NAME) == NO_OPTIONS and not context.hash_all
+    plain = names_no_places(context.options(NAME)) and not context.hash_all
     events: list[MailEvent] = []
     places: list[int] = []
     try:
@@ -102,7 +131,7 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
             kind = kind_of(record)
             if kind is None:
                 continue
-            if plain and kind in COUNTED and (event := _counted(record, kind, context)) is not None:
+            if plain and kind in COUNTED and (event := usual_event(record, kind, context, whole=False)) is not None:
                 if kind == "deferred" and context.replies is not None and isinstance(record.recipient, str):
                     keep_reply(context.replies, record, record.recipient)
                 events.append(event)
@@ -114,51 +143,6 @@ def adapt_all(raws: Sequence[bytes], context: Context) -> Together | None:
     except (msgspec.DecodeError, RecursionError, AdaptError):
         return None
     return events, places
-
-
-def _counted(record: LoggedRecord, kind: EventType, context: Context) -> MailEvent | None:
-    """What is counted of a delivery or a deferral, as `_events` has it; None where that has to look. What the same
-    senders repeat is worked out once."""
-    address, when, pool = record.recipient, record.event_time, record.egress_pool or ""
-    left, at, _ = (record.queue or "").partition("@")
-    names = _names(left, pool) if at and len(left) + len(pool) <= LONGEST_CACHED else None
-    if names is None or not isinstance(address, str):
-        return None
-    if when is not None and when.tzinfo is not None:
-        time = round(when.timestamp() * 1000)
-    elif (moment := when or record.timestamp) is None or abs(time := time_ms(moment)) > MAX_TIME_MS:
-        return None
-    source, headers, peer = record.source_address, record.headers, record.peer_address
-    header = headers.from_ if headers is not None else None
-    domain = address[address.rfind("@") + 1 :].rstrip(AROUND) if "@" in address else ""
-    provider = context.providers.by_domain[domain]
-    if provider == OTHER and peer is not None and peer.name:
-        provider = context.providers.by_mx[peer.name]
-    return MailEvent(
-        id=stable_id(NAME, record.id, record.type, address, 0, time, record.num_attempts),
-        type=kind,
-        time=time,
-        customer=names[0],
-        stream=names[1],
-        message_id=record.id,
-        sending_ip=_without_port(source.address) if source is not None and source.address else "",
-        ip_pool=names[2],
-        from_domain=(isinstance(header, str) and _header_domain(header)) or domain_of(record.sender or ""),
-        sent=int(record.created * 1000) if record.created else 0,
-        provider=provider,
-    )
-
-
-@lru_cache(maxsize=65_536)
-def _names(left: str, pool: str) -> tuple[str, str, str] | None:
-    """Customer, stream and pool of the mail of a queue, which is what stands before the `@` of its name; None where
-    it names no customer.
-
-    Raises:
-        AdaptError: see `good_names`.
-    """
-    tenant = queue_parts(f"{left}@")[1].strip()
-    return good_names(tenant, DEFAULT_STREAM, pool) if tenant else None
 
 
 def _events(
@@ -197,12 +181,20 @@ def _events(
         if report is not None:
             set_recipient(event, bare_address(address), _reporter(record, report), context.providers)
         event.id = stable_id(NAME, record.id, record.type, address, number, event.time, record.num_attempts)
-        if (memory or kind == "deferred") and memory is not None and record.type in _IN_QUEUE:
-            recall(memory, record, event)
-        elif context.replies is not None and record.type in _IN_QUEUE:
-            recall_kept(context.replies, record, event)
+        if record.type in _IN_QUEUE:
+            _remember(record, event, address, context, memory)
         complete(event, context, may_have_nul=may_have_nul)
     return events
+
+
+def _remember(
+    record: LoggedRecord, event: MailEvent, address: str, context: Context, memory: dict[str, Reply] | None
+) -> None:
+    """Remember what a host said of a recipient, or take it where the record has no words of one."""
+    if memory is not None:
+        recall(memory, record, event, address)
+    elif context.replies is not None:
+        recall_kept(context.replies, record, event, address)
 
 
 def _base(record: LoggedRecord, report: LoggedReport | None, kind: EventType, customer: str) -> MailEvent:
@@ -288,15 +280,7 @@ def _sending_ip(record: LoggedRecord, report: LoggedReport | None) -> str:
         return report.source_ip or ""
     if record.type == "OOB" or record.source_address is None:
         return ""
-    return _without_port(record.source_address.address or "")
-
-
-def _without_port(address: str) -> str:
-    """`192.0.2.1` of `192.0.2.1:25`, `2001:db8::1` of `[2001:db8::1]:25`; a bare address as it is."""
-    bare, _, port = address.partition(":")
-    if ":" not in port and bare[:1] != "[":
-        return bare
-    return address[1:].partition("]")[0] if address.startswith("[") else address
+    return without_port(record.source_address.address or "")
 
 
 def _from_domain(record: LoggedRecord, report: LoggedReport | None) -> str:
@@ -309,17 +293,7 @@ def _from_domain(record: LoggedRecord, report: LoggedReport | None) -> str:
         domain = domain_of(bare_address(report.original_mail_from or ""))
         return "" if hides_domain(domain) else domain
     header = "" if record.type == "OOB" or record.headers is None else text(record.headers.from_)
-    return _header_domain(header) or domain_of(record.sender or "")
-
-
-def _header_domain(header: str) -> str:
-    return _found_domain(header) if len(header) <= LONGEST_CACHED else _found_domain.__wrapped__(header)
-
-
-@lru_cache(maxsize=16_384)
-def _found_domain(header: str) -> str:
-    """Cached: a campaign's messages all have the same From header, and parsing one is slow."""
-    return domain_of(next(iter(addresses_in(header)), ""))
+    return header_domain(header) or domain_of(record.sender or "")
 
 
 def _places(record: LoggedRecord, report: LoggedReport | None) -> Mapping[str, Any]:

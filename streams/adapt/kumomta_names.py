@@ -1,5 +1,7 @@
 """KumoMTA's names in ours: queue names and bounce classes."""
 
+NAME = "kumomta"
+
 #: KumoMTA's bounce classes (https://docs.kumomta.com/rustapi/bounce_classify/enum.PreDefinedBounceClass.html)
 #: that say one thing. The others (TransientFailure, BadConfiguration, ContentRelated, and also
 #: AuthenticationFailed and PolicyRelated, to which its IANA rules send nearly every 5.7.x) are left open: the

@@ -15,9 +15,11 @@ MAX_KEPT_REPLIES, MAX_KEPT_TEXT = 50_000, 300
 _OWN_WORDS = "KumoMTA internal"
 
 
-def recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent) -> None:
+def recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent, address: str) -> None:
     """Remember a temporary reply; where KumoMTA gave up, whose own words say nothing of it, take the last one."""
-    key = f"{record.id} {event.recipient}"
+    if not memory and event.type != "deferred":
+        return
+    key = f"{record.id} {address}"
     if event.type == "deferred":
         # What no host said does not hide what one did; what no event may hold is not for a later one.
         text_is_good = "\0" not in event.diagnostic + event.mx_host
@@ -28,12 +30,17 @@ def recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent) -> 
         event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
 
 
-def recall_kept(replies: dict[str, Any], record: LoggedRecord, event: MailEvent) -> None:
+def forget(memory: dict[str, Reply], record: LoggedRecord) -> None:
+    """Its one recipient was reached."""
+    memory.pop(f"{record.id} {record.recipient}", None)
+
+
+def recall_kept(replies: dict[str, Any], record: LoggedRecord, event: MailEvent, address: str) -> None:
     """The same where they are kept from message to message. Nothing is taken out: a message may be read twice, and
     deliveries, most of what there is, are not looked up."""
     if event.type == "deferred":
-        keep_reply(replies, record, event.recipient)
-    elif _says_nothing(record, event) and (last := replies.get(f"{record.id} {event.recipient}")) is not None:
+        keep_reply(replies, record, address)
+    elif _says_nothing(record, event) and (last := replies.get(f"{record.id} {address}")) is not None:
         event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.event import MailEvent
 from schemas.providers import load_providers
@@ -301,3 +303,54 @@ def test_reply_that_no_event_may_hold_is_not_taken_for_a_later_one() -> None:
         log.adapt(json.dumps(BASE | REFUSED | {"response": {"code": 421, "content": "4.7.0 a\0b"}}).encode(), CONTEXT)
     (event,) = log.adapt(json.dumps(BASE | EXPIRED).encode(), CONTEXT)
     assert (event.type, event.smtp_code) == ("expired", 551)
+
+
+FIELDS: dict[str, list[Any]] = {
+    "type": ["Delivery", "Delivery", "TransientFailure", "Expiration", "Bounce"],
+    "id": ["1d98", "a\\b", ""],
+    "sender": ["bounce@mail.brightleaf.example", "", None, "<Bounce@B.Example.>"],
+    "recipient": ["iris@gmail.com", " <Iris@Yahoo.COM.> ", "iris", "", "@", "a@b@c.example", ["a@gmx.de", "b@b.de"]],
+    "queue": ["weekly:brightleaf@gmail.com", "brightleaf@gmail.com", "a:b:c@x@gmail.com", "w: @g.com", "g.com", None],
+    "egress_pool": ["pool0", " p ", "", None, "p\u0007"],
+    "event_time": ["2025-09-12T11:08:01.440526026Z", "2025-09-12T13:08:01.4405+02:00", "2025-09-12T11:08:01", None],
+    "timestamp": [1757675281, 1757675281.5, None],
+    "created": [1757675280, 1757675280.25, 0, None],
+    "num_attempts": [0, 3, None],
+    "source_address": [{"address": each} for each in ("192.0.2.10:53210", "[2001:db8::1]:25", "2001:db8::1", None)],
+    "peer_address": [{"name": "alt1.aspmx.l.google.com."}, {"name": None}, {"name": "mx.gmx.de"}, None],
+    "response": [
+        {"code": 250, "enhanced_code": {"class": 2, "subject": 0, "detail": 0}, "content": "OK é"},
+        {"code": 421, "content": "4.7.0 [TSS04] later"},
+        {"code": 1250, "content": "KumoMTA internal: no answer"},
+        {"code": -1, "content": "a\0b"},
+        None,
+    ],
+    "headers": [{"From": "B <news@brightleaf.example>"}, {"From": ["x"]}, {"From": 5}, {"From": " "}, {}, None],
+    "delivery_protocol": ["ESMTP", "ESMTP", None, "Maildir"],
+    "reception_protocol": ["ESMTP", None, "LogRecord"],
+    "meta": [{}, {"tenant": "other"}, None],
+}  # fmt: skip
+
+
+@given(
+    st.lists(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in FIELDS.items()}), max_size=5),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=200)
+def test_usual_record_is_read_as_any_other(records: list[dict[str, Any]], hash_all: bool, keeps: bool) -> None:
+    """An option that names a place where nothing is leads past the few steps that usual records take."""
+    events, memories = [], []
+    for options in (FormatOptions(), FormatOptions(stream="meta.nothing")):
+        replies: dict[str, Any] | None = {} if keeps else None
+        context = replace(CONTEXT, mapping={"kumomta": options}, hash_all=hash_all, replies=replies)
+        log, found = kumomta.LogFile(), list[list[MailEvent] | str]()
+        for each in records:
+            try:
+                found.append(log.adapt(json.dumps(each, ensure_ascii=False).encode(), context))
+            except AdaptError as error:
+                found.append(str(error))
+        events.append(found)
+        memories.append((log.memory, replies))
+    assert events[0] == events[1]
+    assert memories[0] == memories[1]
