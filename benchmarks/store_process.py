@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 
+from api.stack.running import tune_memory
 from benchmarks.contenders.marks import mark
 from jobs.embedded.store_server import StoreServer
 from jobs.setup.migrate import migrate
@@ -22,6 +23,7 @@ def main(folder: str) -> None:
     """Serve until asked to end."""
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
+    tune_memory()  # as `repmon up` does
     migrate(ClickHouse(path=folder))
     server = StoreServer(folder, 0, PASSWORD)
     server.start()

@@ -38,8 +38,8 @@ WHERE {where} AND last_offset <= counted
 
 
 #: Read in their order, so that what came first is forgotten first.
-_AFTER = """
-AND (hour, last_offset) > ({after_hour:UInt32}, {after_offset:Int64}) ORDER BY hour, last_offset
+_FROM = """
+AND (hour, last_offset) >= ({from_hour:UInt32}, {from_offset:Int64}) ORDER BY hour, last_offset
 """
 _OF_PARTITION = "partition = {partition:UInt32} AND partitions = {partitions:UInt32}"
 _OF_OTHERS = "partitions != {partitions:UInt32}"
@@ -47,8 +47,9 @@ OWN = _remembered("hashes", "remembered_ids", _OF_PARTITION)
 EARLIER = _remembered("hashes", "remembered_ids", _OF_OTHERS)
 
 
-def _last_that_does_not_fit(remembered: str) -> str:
-    """Hour and offset of the latest flush with which, and all after it, there are more ids than `room`."""
+def _reaches_room(remembered: str) -> str:
+    """Hour and offset of the latest flush with which, and all after it, there are more ids than `room`. It is read too,
+    since it may be a large one with small ones after it: what does not fit of it is what came first."""
     return f"""
 SELECT hour, last_offset FROM
 (
@@ -59,8 +60,8 @@ WHERE so_far > {{room:UInt64}} ORDER BY hour DESC, last_offset DESC LIMIT 1
 
 
 _SIZES = "last_offset, length(hashes) AS ids"
-OWN_TOO_OLD = _last_that_does_not_fit(_remembered(_SIZES, "remembered_ids", _OF_PARTITION))
-EARLIER_TOO_OLD = _last_that_does_not_fit(_remembered(_SIZES, "remembered_ids", _OF_OTHERS))
+OWN_FULL = _reaches_room(_remembered(_SIZES, "remembered_ids", _OF_PARTITION))
+EARLIER_FULL = _reaches_room(_remembered(_SIZES, "remembered_ids", _OF_OTHERS))
 #: As versions before 0029 wrote it: a row an id.
 OWN_BY_ID = _remembered("hash", "seen_ids", "partition = {partition:UInt32}")
 
@@ -73,7 +74,7 @@ def load_seen(store: Store, source: SourcePartition, now_ms: int) -> None:
     """
     hour = now_ms // 1000 // HOUR_S
     asked = _asked(source.topic, source.partitions, hour) | {"partition": source.partition}
-    _load(source.seen, store, (OWN, OWN_TOO_OLD), asked, hour)
+    _load(source.seen, store, (OWN, OWN_FULL), asked, hour)
     for hours, hashes in store.blocks(OWN_BY_ID, asked):
         source.seen.load(hashes, hours, hour)
 
@@ -86,7 +87,7 @@ def load_earlier(store: Store, topic: str, partitions: int, most_bytes: int, now
     """
     hour = now_ms // 1000 // HOUR_S
     found = SeenIds(most_bytes)
-    _load(found, store, (EARLIER, EARLIER_TOO_OLD), _asked(topic, partitions, hour), hour)
+    _load(found, store, (EARLIER, EARLIER_FULL), _asked(topic, partitions, hour), hour)
     return found if found.known else None
 
 
@@ -95,11 +96,11 @@ def _asked(topic: str, partitions: int, hour: int) -> dict[str, str | int]:
 
 
 def _load(seen: SeenIds, store: Store, sql: tuple[str, str], asked: Mapping[str, str | int], hour: int) -> None:
-    """`sql` reads the ids, and says after which flush they fit."""
-    ids, too_old = sql
-    too_many = store.rows(too_old, {**asked, "room": seen.room})
-    after = too_many[0] if too_many else (0, -1)
-    asked = {**asked, "after_hour": int(after[0]), "after_offset": int(after[1])}
-    for hours, lists in store.blocks(ids + _AFTER + _SETTINGS, asked):
+    """`sql` reads the ids, and says with which flush there is no more room."""
+    ids, reached = sql
+    too_many = store.rows(reached, {**asked, "room": seen.room})
+    first = too_many[0] if too_many else (0, -1)
+    asked = {**asked, "from_hour": int(first[0]), "from_offset": int(first[1])}
+    for hours, lists in store.blocks(ids + _FROM + _SETTINGS, asked):
         if len(lists):
             seen.load(np.concatenate(lists), np.repeat(hours, [len(each) for each in lists]), hour)

@@ -1,4 +1,5 @@
-"""How the embedded engine (chDB) is started: with bounds on what it keeps to be faster, which are made for servers.
+"""How the embedded engine (chDB) is started: with bounds that suit a process among others; its own are made for servers
+that have a machine to themselves.
 
 Whoever opens the first handle of a process starts the engine, and its options hold until the last handle is closed; so
 every handle is opened with them. Left out is what stays empty here.
@@ -8,8 +9,8 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 MB = 1_000_000
-#: The engine's settings of a server, in bytes (ClickHouse documentation, "Server settings"). By itself it may keep
-#: 5 GB of each of the first three. Measured with chDB 4.4:
+#: The engine's settings of a server, sizes in bytes (ClickHouse documentation, "Server settings"). By itself it may
+#: keep 5 GB of each of the first three. Measured with chDB 4.4:
 #:
 #: - Marks say where in a file a part's rows are: 20 to 40 bytes for 8,192 rows of a column. Primary keys are read once
 #:   for each part, and index marks are few.
@@ -17,12 +18,17 @@ MB = 1_000_000
 #:   times, so they are never the same twice: it remembered 1,500 conditions a second for nothing, and counts a third of
 #:   the 190 bytes that each takes: up to 300 MB.
 #: - Compiled expressions take 10 KB each, and all statements of the product together have about a hundred.
+#: - Parts that were merged away are removed eight minutes later, by up to 128 threads, of which each keeps 0.7 MB for
+#:   the next time; parts are loaded at the start by up to 64.
 OPTIONS: Mapping[str, int] = {
     "mark_cache_size": 128 * MB,
     "primary_index_cache_size": 128 * MB,
     "index_mark_cache_size": 32 * MB,
     "query_condition_cache_size": 0,
     "compiled_expression_cache_size": 16 * MB,
+    "max_parts_cleaning_thread_pool_size": 4,
+    "max_active_parts_loading_thread_pool_size": 8,
+    "max_outdated_parts_loading_thread_pool_size": 8,
 }
 
 

@@ -16,7 +16,7 @@ ALLOWED = {
     "jobs/embedded/store_server.py:_insert": "what its own client sends, who may do everything; names are checked",
     "jobs/embedded/store_server.py:_run": "the same",
     "streams/intake/remembered.py:_remembered": "columns and table of our own, by the kind that is asked for",
-    "streams/intake/remembered.py:_last_that_does_not_fit": "columns and table of our own, by the kind asked for",
+    "streams/intake/remembered.py:_reaches_room": "columns and table of our own, by the kind asked for",
 }
 
 

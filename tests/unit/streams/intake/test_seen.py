@@ -137,6 +137,20 @@ def test_full_memory_knows_what_came_last(an_hour: int, restarts: bool) -> None:
     assert not seen.knows(came[: came.size // 2], int(hours[-1])).any()
 
 
+def test_large_flushes_are_looked_up_in_the_order_in_which_their_events_came() -> None:
+    """After a backlog a flush is larger than what a full memory is sure to know. Repetitions in it are as far apart as
+    they came, not as far as the whole of it and the one before."""
+    seen, apart, large = SeenIds(100_000), 1_000, 7_000
+    came: list[np.uint64] = []
+    for number, each in enumerate(random_ids(40_000)):
+        came.append(each)
+        if number >= apart and not number % 20:
+            came.append(came[-apart])
+    assert apart < seen.lasting < large
+    new = [seen.add(np.array(came[at : at + large]), HOUR) for at in range(0, len(came), large)]
+    assert np.concatenate(new).sum() == len(set(came))
+
+
 def test_clock_that_goes_back_forgets_nothing() -> None:
     seen = SeenIds(ROOMY)
     seen.add(random_ids(100), HOUR)
