@@ -16,7 +16,7 @@ log = logging.getLogger("repmon.monitor")
 #: What came longer ago than this, in ms, is counted while all is well: a flush takes seconds.
 LATE_MS = 2 * MINUTE_MS
 #: It is asked so often at most, in ms, and so long waited for an answer, in s.
-EVERY_MS, ANSWER_S = 5_000, 3.0
+EVERY_MS, ANSWER_S = 5_000, 5.0
 #: Where topics ended is remembered for so much longer, in ms.
 KEPT_MS = MINUTE_MS
 
@@ -47,7 +47,9 @@ class IntakeDelay:
     there is now counts as old. Not by the times of messages: Tansu 0.6 says 0 for the offset of any time.
     """
 
-    def __init__(self, kafka: Kafka, topics: Iterable[str], store: Store) -> None:
+    def __init__(self, kafka: Kafka, topics: Iterable[str], store: Store, answer_s: float = ANSWER_S) -> None:
+        """The broker has `answer_s` for each answer."""
+        self._answer_s = answer_s
         self._kafka = kafka
         self._topics = tuple(topics)
         self._store = store
@@ -58,8 +60,9 @@ class IntakeDelay:
         self._is_behind = False
 
     def __call__(self, now_ms: int) -> bool:
-        """Whether something that came two minutes before now (epoch ms) or earlier is not counted. False where the
-        broker does not say. To be asked now and then, or it is not known where topics ended.
+        """Whether something that came two minutes before now (epoch ms) or earlier is not counted; as it was known last
+        where the broker does not say, which may be slow for the same reason. To be asked now and then, or it is not
+        known where topics ended.
 
         Raises:
             StoreError: the store failed.
@@ -69,14 +72,13 @@ class IntakeDelay:
                 self._is_behind = bool(self._late(now_ms))
             except BrokerError as error:
                 log.info("whether the intake is behind is not known: %s", error)
-                self._is_behind = False
             self._asked_ms = now_ms
         return self._is_behind
 
     def _late(self, now_ms: int) -> list[tuple[str, int]]:
         if self._client is None:
-            self._client = admin(self._kafka, ANSWER_S)
-        client, read = self._client, topic_states(self._client, self._topics, ANSWER_S)
+            self._client = admin(self._kafka, self._answer_s)
+        client, read = self._client, topic_states(self._client, self._topics, self._answer_s)
         then = self._ended(ends(client, places_of(read)), now_ms)
         stored = stored_next(self._store, read)
         late = [place for place in stored if stored[place] < then.get(place, 0)]

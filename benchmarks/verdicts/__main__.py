@@ -2,6 +2,7 @@
 
 python -m benchmarks.verdicts [--customers 20000] [--seed 1] [--jitter 0.3] [--only incidents] [--trial]
 python -m benchmarks.verdicts --seed 1 --scenario "by night" --scenario abuser
+python -m benchmarks.verdicts --only random --fleets 40 [--direction tiny] [--trial]
 """
 
 import argparse
@@ -12,12 +13,13 @@ from secrets import randbelow
 from benchmarks import results
 from benchmarks.results import Figure
 from benchmarks.verdicts import bad, good, incidents, parameters, product, steady
-from benchmarks.verdicts.figures import of_bad, of_good, of_incidents, of_steady
+from benchmarks.verdicts.chance import tried
+from benchmarks.verdicts.figures import of_bad, of_good, of_incidents, of_random, of_steady
 from benchmarks.verdicts.scenarios import SCENARIOS
 
 CELLS = len(parameters.SIZES) * len(parameters.SENDINGS)
 #: What can be measured by itself, in this order.
-PARTS = ("senders", "steady", "incidents")
+PARTS = ("senders", "steady", "incidents", "random")
 #: How figures of the run itself begin.
 RUN = "the run: "
 
@@ -31,6 +33,8 @@ def measured(
     *,
     parts: Collection[str] = PARTS,
     scenarios: Sequence[str] = (),
+    fleets: int = 0,
+    directions: Sequence[str] = (),
 ) -> Iterator[Figure]:
     """All figures, as they are found. Equal arguments give equal figures, whatever the parts. With `scenarios` of what
     hits many together those alone whose names contain any of these."""
@@ -56,13 +60,15 @@ def measured(
             (incidents.mass_listing(seed, listed, good) for listed, good in named),
             (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in flakes),
         )
+    if "random" in parts:
+        yield from of_random(tried.measure(seed, fleets, directions))
 
 
 def part_of(figure: Figure) -> str:
     """Which part it is of, by the table that it is in."""
     table = figure.name.partition(": ")[0]
-    if table == "incidents":
-        return table
+    if table in ("incidents", "random fleets"):
+        return table.removesuffix(" fleets")
     return "steady" if table.startswith("steady senders") else "senders"
 
 
@@ -95,10 +101,15 @@ def main() -> None:
     options.add_argument(
         "--scenario", action="append", default=[], help="of what hits many together only what has this in its name"
     )
+    options.add_argument("--fleets", type=int, default=6, help="made from chance alone, in each direction")
+    options.add_argument(
+        "--direction", choices=tuple(tried.DIRECTIONS), action="append", default=[], help="of these directions alone"
+    )
     options.add_argument("--trial", action="store_true", help="leave no file among the results")
     given = options.parse_args()
-    parts = ["incidents"] if given.scenario else given.only or PARTS
-    before = results.load(results.FOLDER).get("verdicts") if given.only or given.scenario else None
+    parts = ["incidents"] if given.scenario else ["random"] if given.direction else given.only or PARTS
+    some = bool(given.scenario or given.direction)
+    before = results.load(results.FOLDER).get("verdicts") if given.only or some else None
     kept = before.figures if before else []
     seed = next((int(each.value) for each in kept if each.name == f"{RUN}seed"), None)
     if given.seed is not None and seed not in (None, given.seed):
@@ -109,11 +120,19 @@ def main() -> None:
     found = []
     began = time.process_time()
     for each in measured(
-        given.customers, given.bad, given.steady, seed, given.jitter, parts=parts, scenarios=given.scenario
+        given.customers,
+        given.bad,
+        given.steady,
+        seed,
+        given.jitter,
+        parts=parts,
+        scenarios=given.scenario,
+        fleets=given.fleets,
+        directions=given.direction,
     ):
         print(f"  {each.name}: {each.value:,.1f} {each.unit}  {each.note}", flush=True)
         found.append(each)
-    every = together(kept, found, parts, some=bool(given.scenario))
+    every = together(kept, found, parts, some=some)
     spent = time.process_time() - began
     every.append(Figure(name=f"{RUN}processor time", value=spent, unit="s", note=", ".join(parts)))
     every.append(Figure(name=f"{RUN}seed", value=seed, unit=""))
@@ -121,7 +140,7 @@ def main() -> None:
         note = f"{', '.join(others)}: as measured on {before.date}, commit {before.commit}"
         every.append(Figure(name=f"{RUN}not measured again", value=len(others), unit="parts", note=note))
     command = f"python -m benchmarks.verdicts --customers {given.customers} --seed {seed}"
-    command += f" --bad {given.bad} --steady {given.steady}"
+    command += f" --bad {given.bad} --steady {given.steady} --fleets {given.fleets}"
     results.save("verdicts", command, figures=every, trial=given.trial)
 
 

@@ -1,12 +1,14 @@
 """What was found, as the report keeps it: a name that begins with its table's, a value, in words what is behind it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import exp, isfinite, isnan, lgamma, log
+from statistics import median
 
 from benchmarks.results import Figure
 from benchmarks.verdicts import parameters as p
 from benchmarks.verdicts.bad import ANY_LEVEL, Seen, Table
+from benchmarks.verdicts.chance.trial import BadOne, TrialResult
 from benchmarks.verdicts.good import Found, Tally
 from benchmarks.verdicts.incidents import Compared, MassListing, Snowshoe
 from benchmarks.verdicts.steady import Flagged, Until
@@ -101,6 +103,66 @@ def of_incidents(
             unit=f"of {one.good} good ones suspended",
             note=f"what they share is excessive after {one.hours:.1f} h",
         )
+
+
+def of_random(found: Iterable[tuple[str, Sequence[TrialResult]]]) -> Iterator[Figure]:
+    """Fleets from chance alone, by direction: what happened to the good ones, and when the bad ones were found."""
+    every: list[TrialResult] = []
+    for direction, some in found:
+        every += some
+        yield from _of_fleets(direction, some)
+    yield from _of_fleets("all", every)
+    kinds = sorted({each.kind for result in every for each in result.bad})
+    for kind in kinds:
+        yield _bad_ones(kind, [each for result in every for each in result.bad if each.kind == kind])
+
+
+def _of_fleets(what: str, some: Sequence[TrialResult]) -> Iterator[Figure]:
+    good, suspended = sum(each.good for each in some), sum(len(each.suspended) for each in some)
+    held, told = sum(len(each.held) for each in some), sum(len(each.told) for each in some)
+    bad = [each for result in some for each in result.bad]
+    least, most = clopper_pearson(suspended, good)
+    yield Figure(
+        name=f"random fleets: {what}, {len(some)} fleets",
+        value=suspended,
+        unit=f"of {good:,} good ones suspended",
+        note=f"{100 * least:.2f} to {100 * most:.2f} % (Clopper and Pearson, 95 %); {held} held, {told} told anything "
+        f"milder; of {len(bad)} bad ones {sum(each.seconds is not None for each in bad)} found",
+    )
+
+
+def _bad_ones(kind: str, some: Sequence[BadOne]) -> Figure:
+    found = [each for each in some if each.seconds is not None]
+    delays = [each.seconds / 60 for each in found if each.seconds is not None]
+    note = f"{len(found)} of {len(some)} found ({sum(each.held for each in found)} held), "
+    note += f"{sum(each <= 60 for each in delays)} within the hour"
+    note += f", median {median(delays):,.0f} min, longest {max(delays):,.0f}" if delays else ""
+    volume = median(each.volume for each in found) if found else -1
+    return Figure(name=f"random fleets, bad ones: {kind}", value=volume, unit="recipients until", note=note)
+
+
+def clopper_pearson(seen: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a rate (ratios), by halving: C. Clopper, E. Pearson, Biometrika 26 (1934)."""
+    tail = (1 - confidence) / 2
+    least = 0.0 if seen == 0 else _halved(lambda rate: 1 - _at_most_of(seen - 1, of, rate) < tail)
+    most = 1.0 if seen == of else _halved(lambda rate: _at_most_of(seen, of, rate) > tail)
+    return least, most
+
+
+def _halved(is_below: Callable[[float], bool]) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        rate = (low + high) / 2
+        low, high = (rate, high) if is_below(rate) else (low, rate)
+    return high
+
+
+def _at_most_of(seen: int, of: int, rate: float) -> float:
+    """The chance of at most so many of some (binomial)."""
+    if rate <= 0 or rate >= 1:
+        return 1.0 if rate <= 0 else 0.0
+    ways = (lgamma(of + 1) - lgamma(n + 1) - lgamma(of - n + 1) for n in range(seen + 1))
+    return sum(exp(each + n * log(rate) + (of - n) * log(1 - rate)) for n, each in enumerate(ways))
 
 
 def highest_rate(seen: int, of: int, confidence: float = 0.95) -> float:

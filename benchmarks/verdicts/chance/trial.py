@@ -64,18 +64,20 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class BadOne:
     """One bad customer (of snowshoe all together): how many seconds after its first bad mail it was found, and after
-    how many recipients of that; None: never. `warned`: at some level, at least."""
+    how many recipients of that; None: never. `warned`: at some level, at least; `held`: found, and not acted on."""
 
     kind: str
     name: str
     seconds: int | None
     volume: int
     warned: bool
+    held: bool = False
 
 
 @dataclass(slots=True)
 class TrialResult:
-    """Of the good ones by name with how they were accused: suspended, held (and not suspended), told anything."""
+    """Of the good ones by name with how they were accused: suspended, held (and not suspended), told something
+    milder (and neither)."""
 
     title: str
     good: int
@@ -293,6 +295,8 @@ def _result(trial: Trial, found: Judged) -> TrialResult:
                 result.held.setdefault(alert.customer, said)
     for name in result.suspended:
         result.held.pop(name, None)
+    for name in {*result.suspended, *result.held}:
+        result.told.pop(name, None)
     result.bad = list(_bad_ones(trial, found))
     return result
 
@@ -316,4 +320,6 @@ def _bad_one(spree: Spree, name: str, alerts: Sequence[tuple[int, AlertData]], t
     due = [at for at, each in since if spree.mild or each.level in ("excessive", "critical")]
     at, sent = trial.bad_mail[spree.person.name]
     until = min(due, default=10**9)
-    return BadOne(spree.kind, name, until - spree.begins if due else None, int(sent[at <= until].sum()), bool(since))
+    held = bool(due) and all(each.held is not None for when, each in since if when == until)
+    seconds = until - spree.begins if due else None
+    return BadOne(spree.kind, name, seconds, int(sent[at <= until].sum()), bool(since), held)

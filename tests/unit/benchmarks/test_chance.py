@@ -1,0 +1,85 @@
+"""Fleets made from chance alone: seeds repeat them, all that was sent has one fate, good ones are good."""
+
+import numpy as np
+import pytest
+
+from benchmarks.verdicts import parameters as p
+from benchmarks.verdicts.chance.arrival import Arrival, held_up
+from benchmarks.verdicts.chance.mishaps import KINDS, mishaps_at
+from benchmarks.verdicts.chance.outcomes import AT, MEASURES, Mailbag
+from benchmarks.verdicts.chance.people import AFTER_DAYS, HISTORY_DAYS, company, good_ones
+from benchmarks.verdicts.chance.trial import Wish, seeded
+from benchmarks.verdicts.chance.tried import DIRECTIONS
+from benchmarks.verdicts.figures import clopper_pearson
+from benchmarks.verdicts.fleet import DAY, HOUR
+
+TINY = Wish(customers=(3, 6))
+
+
+def test_seed_repeats_a_fleet() -> None:
+    first, again, other = seeded(3, 1, TINY), seeded(3, 1, TINY), seeded(3, 2, TINY)
+    assert (first.title, first.looks, int(first.rows.n.sum())) == (again.title, again.looks, int(again.rows.n.sum()))
+    assert int(first.rows.n.sum()) != int(other.rows.n.sum())
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_each_recipient_has_one_fate(dated: bool) -> None:
+    """A late bounce was delivered before, so `late_hard` is taken off; what is not dated counts when it comes."""
+    rng = np.random.default_rng(5)
+    person = next(each for each in good_ones(rng, company(rng), 40) if each.dated == dated)
+    bag = Mailbag(rng, mishaps_at(rng, 0, "own network", ("shared-0",)))
+    sent = np.full(20, 1_000)
+    bag.post(0, person, 0, np.arange(20) * 600, sent, np.full(20, 1.0))
+    rows = bag.rows()
+    total = dict(zip(MEASURES, np.bincount(rows.measure, rows.n, len(MEASURES)).astype(int).tolist(), strict=True))
+    fates = sum(total[name] for name in ("delivered", "hard", "block", "expired")) - total["late_hard"]
+    assert fates == sent.sum()
+    assert (rows.known >= rows.sent).all()
+    assert (total["undated_hard"] + total["undated_expired"] > 0) == (not dated)
+
+
+def test_good_ones_are_good() -> None:
+    rng = np.random.default_rng(6)
+    for each in good_ones(rng, company(rng), 300):
+        assert each.hard + each.expired <= p.MOST_FAILING
+        assert each.complained <= p.MOST_COMPLAINING
+        assert each.block <= p.MOST_BLOCKED
+        assert -HISTORY_DAYS * DAY <= each.since <= 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_strikes_is_nothing_before_and_after(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    person = good_ones(rng, company(rng), 1)[0]
+    for each in mishaps_at(rng, 10 * HOUR, kind, ("shared-0",)):
+        assert each.begins < each.ends <= AFTER_DAYS * DAY
+        rates = each.rate(np.linspace(0, 1, 50, endpoint=False))
+        assert ((rates >= 0) & (rates <= 1)).all()
+        assert rates.max() > 0
+    assert person.good
+
+
+def test_deliveries_that_are_held_up_come_after_their_bounces() -> None:
+    rng = np.random.default_rng(8)
+    person = good_ones(rng, company(rng), 1)[0]
+    bag = Mailbag(rng, ())
+    bag.post(0, person, 0, np.arange(60) * 60, np.full(60, 500), np.full(60, 1.0))
+    rows, looks = held_up(bag.rows(), {1, 4_000}, 0, Arrival(what="late", hours=2, deliveries=True))
+    delivered = rows.measure == AT["delivered"]
+    assert rows.known[delivered].min() >= 2 * HOUR
+    assert rows.known[~delivered].min() < HOUR
+    assert {1, 4_000} <= looks
+
+
+def test_directions_are_fleets() -> None:
+    for name, wish in DIRECTIONS.items():
+        assert wish.customers[0] <= wish.customers[1], name
+
+
+@pytest.mark.parametrize(
+    ("seen", "of", "least", "most"),
+    [(0, 100, 0.0, 0.0362), (5, 100, 0.0164, 0.1128), (1, 10, 0.0025, 0.4450), (10, 10, 0.6915, 1.0)],
+)
+def test_interval_of_clopper_and_pearson(seen: int, of: int, least: float, most: float) -> None:
+    """Against the published table of 95 % intervals."""
+    assert clopper_pearson(seen, of) == pytest.approx((least, most), abs=1e-4)
