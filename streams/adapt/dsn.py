@@ -167,7 +167,7 @@ def _rejection(
     mail: MimePart, receipt: MimePart, text: NoticeText, original: Headers
 ) -> tuple[list[Headers], Headers] | None:
     """A receipt as what it tells where it rejects the mail; None where it tells that it was read, or not."""
-    fields = next(iter(groups(receipt.decoded().lstrip(b"\r\n"))), Headers())
+    fields = next(filter(_names, groups(receipt.decoded().lstrip(b"\r\n"))), Headers())
     disposition = fields.get("disposition").lower()
     said = " ".join(text.lines).lower()
     # In the text, or in `Auto-Submitted: auto-replied (rejected)`, as Dovecot has it, where the text is another's.

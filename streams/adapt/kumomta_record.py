@@ -14,6 +14,8 @@ from schemas.event import EventType
 from streams.adapt.base import AdaptError
 from streams.adapt.common import decode, reply_of
 from streams.adapt.gave_up import gave_up
+from streams.adapt.lenient import convert
+from streams.adapt.syslog_json import record_of
 
 #: An administrator's bounce takes the message out of the queue: no host refused the recipient, so it is a
 #: suppression, not a failure. Records of other types say nothing about a recipient's fate.
@@ -113,6 +115,7 @@ class _WithHeaders(msgspec.Struct, gc=False):
 
 DECODER = msgspec.json.Decoder(LoggedRecord)
 TYPE_DECODER = msgspec.json.Decoder(RecordType)
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 _HEADERS_DECODER = msgspec.json.Decoder(_WithHeaders)
 
 #: What a log hook sends about a record is a message of its own, to the recipient of that record. KumoMTA does not count
@@ -178,13 +181,29 @@ def decoded(raw: bytes) -> LoggedRecord | None:
     Raises:
         AdaptError: it is no log record.
     """
+    record: LoggedRecord | None
     try:
         record = decode(DECODER, raw)
+    except AdaptError as error:
+        record = _otherwise(raw, error)
+    return record if record is not None and record.type in TYPES else None
+
+
+def _otherwise(raw: bytes, error: AdaptError) -> LoggedRecord | None:
+    """A record that went through the hands of log shippers: numbers as texts, or as the text of a record of theirs."""
+    try:
+        kind = decode(TYPE_DECODER, raw).type
     except AdaptError:
-        if decode(TYPE_DECODER, raw).type in TYPES:
+        shipped = record_of(raw.decode("utf-8", "replace"))
+        if shipped is None or not shipped.text.startswith("{"):
             raise
+        return decode(DECODER, shipped.text.encode())
+    if kind not in TYPES:
         return None
-    return record if record.type in TYPES else None
+    try:
+        return convert(decode(_ANY, raw), LoggedRecord)
+    except (msgspec.ValidationError, RecursionError):
+        raise error from None
 
 
 def logged_headers(raw: bytes) -> Callable[[str], Sequence[str]]:

@@ -354,3 +354,18 @@ def test_usual_record_is_read_as_any_other(records: list[dict[str, Any]], hash_a
         memories.append((log.memory, replies))
     assert events[0] == events[1]
     assert memories[0] == memories[1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"timestamp": "1757675281"}, {"response": {"code": "250", "content": "OK"}}, {"meta": []}, {"peer_address": []}],
+)
+def test_record_is_read_though_a_log_shipper_changed_types(changes: dict[str, Any]) -> None:
+    (event,) = adapt(changes)
+    assert event.type == "delivered"
+
+
+def test_record_is_read_within_that_of_a_log_shipper() -> None:
+    shipped = {"message": json.dumps(BASE), "source_type": "file", "timestamp": "2025-09-12T11:08:01Z"}
+    (event,) = adapter("kumomta")(json.dumps(shipped).encode(), CONTEXT)
+    assert event == adapt({})[0]
