@@ -28,14 +28,21 @@ class PostmasterSettings(Section, forbid_unknown_fields=True, kw_only=True, froz
 
 
 class SndsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Microsoft's Smart Network Data Services (automated data access)."""
+    """Microsoft's Smart Network Data Services: by its REST interface of 2026, or by the older automated data access."""
 
+    credentials_file: str = ""
+    """A JSON file with the `refresh_token` of the Microsoft account that SNDS knows, and maybe a `client_id`; the token
+    that Microsoft gives in its place is written into it."""
+    token_command: tuple[str, ...] = ()
+    """A command that prints an access token, in place of that file; program and arguments, without a shell."""
+    api_url: Address = "https://substrate.office.com/ip-domain-management-snds"
+    """Where the REST interface is."""
     key_file: str = ""
-    """A file with the key of the automated data access."""
+    """A file with the key of the automated data access, which is asked where there are no credentials."""
     lookback_days: LookbackDays = 5
     """So many days are asked about each time, each in a request of its own."""
     url: Address = "https://sendersupport.olc.protection.outlook.com/snds/data.aspx"
-    """Where the data are, without the key."""
+    """Where the data of the automated data access are, without the key."""
 
 
 class Poll(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -57,8 +57,8 @@ def snds(settings: Settings, every: str) -> None:
     """Ask Microsoft SNDS about your addresses.
 
     Stored are filter result, complaint rate, trap hits and recipients of each address and day. The exit code is 0 where
-    everything was answered, 1 where some day was not, 3 where Microsoft asks for patience, and 2 where the key is not
-    taken.
+    everything was answered, 1 where some day was not, 3 where Microsoft asks for patience, and 2 where the credentials,
+    or the key of the older data access, are not taken.
     """
     _poll(settings, every, lambda today, requester: poll_snds(settings.poll.snds, today, requester), "snds", "day")
 

@@ -11,9 +11,9 @@ Source = Literal["postmaster", "snds"]
 #: What is measured. `spam_rate`: of Gmail's users who got mail of the domain in the inbox, the part that reported it as
 #: spam. `feedback_loop`: the same of the mail with one identifier of Feedback-ID (`about`). `compliance`: whether
 #: Google's requirement (`about`) is met (`said`). Of SNDS, by address: `complaint_rate`, `filter_result` (GREEN, YELLOW
-#: or RED), `trap_hits`, `recipients`.
+#: or RED), `trap_hits`, `recipients`, and `blocked` with Microsoft's reason, of addresses that it blocks that day.
 Measure = Literal[
-    "spam_rate", "feedback_loop", "compliance", "complaint_rate", "filter_result", "trap_hits", "recipients"
+    "spam_rate", "feedback_loop", "compliance", "complaint_rate", "filter_result", "trap_hits", "recipients", "blocked"
 ]
 
 

@@ -1,53 +1,92 @@
-"""One round of Microsoft SNDS: the file of each of the last days."""
+"""One round of Microsoft SNDS: each of the last days, and by its REST interface which addresses are blocked."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from jobs.poll.reading import AnswerError
 from jobs.poll.requesting import BadCredentialError, NoAccessError, PollError, Requester, TryLaterError
 from jobs.poll.round import Round
-from jobs.poll.snds_answers import day_file
+from jobs.poll.snds_answers import DayRead, blocked_addresses, day_file
+from jobs.poll.tokens import snds_token
 from schemas.poll import SndsSettings
+
+#: By whom it is asked: what the data of a day are asked with.
+AskDay = Callable[[date], bytes]
 
 
 def poll_snds(settings: SndsSettings, today: date, requester: Requester) -> Round:
     """Ask about the last days before `today`, the newest first. A day that cannot be read costs itself alone.
 
     Raises:
-        BadCredentialError: the key is not there, or not taken.
+        BadCredentialError: the credentials or the key are not there, or not taken.
+        TryLaterError, PollError: who gives tokens cannot be asked.
     """
-    key = _key(settings)
     found = Round()
+    if not (settings.credentials_file or settings.token_command):
+        key = _key(settings)
+        _ask_days(settings, today, partial(_by_key, settings, key, requester), found)
+        return found
+    token = snds_token(settings, requester)
+    url = settings.api_url.rstrip("/")
+
+    def by_day(day: date) -> bytes:
+        try:
+            return requester.ask("GET", f"{url}/api/report/data/{day}", f"SNDS data of {day}", token=token)
+        except NoAccessError as error:
+            if error.known:
+                raise
+            return b""  # Microsoft is a day or two late: the report of that day is not there yet.
+
+    _ask_days(settings, today, by_day, found)
+    if not found.later:
+        found.asked += 1
+        who = "SNDS status of addresses"
+        _take(
+            found,
+            lambda: blocked_addresses(requester.ask("GET", f"{url}/api/report/status/ip", who, token=token), today),
+        )
+    return found
+
+
+def _ask_days(settings: SndsSettings, today: date, ask: AskDay, found: Round) -> None:
     for back in range(1, settings.lookback_days + 1):
         day = today - timedelta(days=back)
         found.asked += 1
-        try:
-            body = requester.ask(
-                "GET", settings.url, f"SNDS data of {day}", params={"key": key, "date": day.strftime("%m%d%y")}
-            )
-            read = day_file(body, day)
-        except NoAccessError as error:
-            if not error.known:
-                found.faults.append(str(error))
-                continue
-            raise BadCredentialError(f"{error}: the key in {settings.key_file} is not taken") from error
-        except BadCredentialError:
-            raise
-        except TryLaterError as error:
-            found.faults.append(str(error))
-            found.later = True
+        _take(found, lambda day=day: day_file(ask(day), day))  # type: ignore[misc]
+        if found.later:
             break
-        except (PollError, AnswerError) as error:
-            found.faults.append(str(error))
-            continue
+
+
+def _take(found: Round, ask: Callable[[], DayRead]) -> None:
+    try:
+        read = ask()
+    except BadCredentialError:
+        raise
+    except TryLaterError as error:
+        found.faults.append(str(error))
+        found.later = True
+    except (PollError, AnswerError) as error:
+        found.faults.append(str(error))
+    else:
         found.readings += read.readings
         found.faults += read.faults
-    return found
+
+
+def _by_key(settings: SndsSettings, key: str, requester: Requester, day: date) -> bytes:
+    params = {"key": key, "date": day.strftime("%m%d%y")}
+    try:
+        return requester.ask("GET", settings.url, f"SNDS data of {day}", params=params)
+    except NoAccessError as error:
+        if not error.known:
+            raise
+        raise BadCredentialError(f"{error}: the key in {settings.key_file} is not taken") from error
 
 
 def _key(settings: SndsSettings) -> str:
     if not settings.key_file:
-        raise BadCredentialError("poll.snds.key_file: not given; it holds the key of the automated data access")
+        raise BadCredentialError("poll.snds: give credentials_file or token_command, or key_file")
     try:
         key = Path(settings.key_file).read_text(encoding="ascii").strip()
     except OSError as error:

@@ -19,7 +19,7 @@ class StandIn(ThreadingHTTPServer):
 
     `domains` are what the account sees, `denied` those it has no access to. `rates` are spam rates by domain and day,
     `loops` of feedback loops by domain, identifier and day; `compliance` are whole answers by domain. `files` are
-    those of SNDS by day.
+    those of SNDS by day, `blocked` its status of addresses; its REST interface gives out `snds_refresh_tokens` in turn.
     """
 
     def __init__(self) -> None:
@@ -30,6 +30,8 @@ class StandIn(ThreadingHTTPServer):
         self.loops: dict[str, dict[str, dict[date, float]]] = {}
         self.compliance: dict[str, dict[str, Any]] = {}
         self.files: dict[date, bytes] = {}
+        self.blocked = b""
+        self.snds_refresh_tokens = deque[str]()
         self.refusals: deque[tuple[int, str]] = deque()
         self.page = 2
         self.asked: list[str] = []
@@ -51,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if parts.path == "/snds/data.aspx":
             self._snds(query)
+        elif parts.path.startswith("/snds-api/"):
+            self._snds_api(parts.path)
         elif self._may():
             if parts.path == "/v2/domains":
                 self._page("domains", self.server.domains, query.get("pageToken", ""), int(query["pageSize"]))
@@ -67,7 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(f"POST {self.path}")
         if self._refused():
             return
-        if self.path == "/token":
+        if self.path == "/microsoft-token":
+            self._snds_token(parse_qs(body.decode()))
+        elif self.path == "/token":
             form = parse_qs(body.decode())
             good = form["client_secret"] == [CLIENT_SECRET] and form["refresh_token"] == [REFRESH_TOKEN]
             if good and form["grant_type"] == ["refresh_token"]:
@@ -109,6 +115,24 @@ class _Handler(BaseHTTPRequestHandler):
             return
         month, day, year = (int(query["date"][at : at + 2]) for at in (0, 2, 4))
         self._send(200, self.server.files.get(date(2000 + year, month, day), b""), "text/csv")
+
+    def _snds_api(self, path: str) -> None:
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self._send(401, b"", "text/plain")
+        elif path == "/snds-api/api/report/status/ip":
+            self._send(200, self.server.blocked, "text/csv")
+        else:
+            found = self.server.files.get(date.fromisoformat(path.rpartition("/")[2]))
+            self._send(404 if found is None else 200, found or b"", "text/csv")
+
+    def _snds_token(self, form: dict[str, list[str]]) -> None:
+        """A refresh token is good once, and another comes with what it is good for."""
+        tokens = self.server.snds_refresh_tokens
+        if form["refresh_token"] != [tokens[0]] or not form["scope"][0].endswith("/.default offline_access"):
+            self._json(400, {"error": "invalid_grant"})
+            return
+        tokens.popleft()
+        self._json(200, {"access_token": TOKEN, "refresh_token": tokens[0], "expires_in": 3599, "token_type": "Bearer"})
 
     def _may(self) -> bool:
         if self.headers["Authorization"] == f"Bearer {TOKEN}":

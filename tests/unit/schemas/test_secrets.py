@@ -57,6 +57,7 @@ NOT_SECRET = {
     "clickhouse.key_file",
     "collect.sources.NAME.public_key",
     "poll.postmaster.token_command",
+    "poll.snds.token_command",
     "poll.snds.key_file",
     "hook.actions.NAME.access_key_id",
     "hook.actions.NAME.password_file",

@@ -1,6 +1,7 @@
 """Rounds of asking, against stand-ins of both providers on loopback: pages, refusals, waiting, what is kept."""
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -229,3 +230,75 @@ def test_provider_that_cannot_be_reached_says_so_without_the_key(
     found = poll_snds(gone, TODAY, requester)
     assert found.later
     assert found.faults == ["SNDS data of 2026-11-28: cannot be reached, 4 times"]
+
+
+def signed_in(server: StandIn, folder: Path, refresh_token: str = REFRESH_TOKEN) -> SndsSettings:
+    server.snds_refresh_tokens, server.blocked = deque([REFRESH_TOKEN, "refresh-1", "refresh-2"]), b""
+    file = folder / "snds.json"
+    there = {"refresh_token": refresh_token, "token_uri": f"{server.url}/microsoft-token", "note": "of Ida"}
+    file.write_bytes(msgspec.json.encode(there))
+    file.chmod(0o600)
+    return SndsSettings(credentials_file=str(file), api_url=f"{server.url}/snds-api/", lookback_days=3)
+
+
+def test_rest_interface_is_asked_about_each_day_and_which_addresses_are_blocked(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    server.files[DAYS[2]] = LINE.encode()
+    settings = signed_in(server, tmp_path)
+    server.blocked = b"192.0.2.8,192.0.2.9,Yes,Blocked due to user complaints\r\n"
+    found = poll_snds(settings, TODAY, requester)
+    assert found.faults == []  # A day that is not there yet is unknown.
+    assert server.asked == [
+        "POST /microsoft-token",
+        *[f"GET /snds-api/api/report/data/{day}" for day in DAYS[1:4]],
+        "GET /snds-api/api/report/status/ip",
+    ]
+    assert {(each.resource, each.day, each.said) for each in found.readings if each.measure == "blocked"} == {
+        (address, TODAY, "Blocked due to user complaints") for address in ("192.0.2.8", "192.0.2.9")
+    }
+    assert {each.day for each in found.readings if each.measure == "recipients"} == {DAYS[2]}
+
+
+def test_refresh_token_that_comes_with_another_is_kept_for_the_next_round(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    settings = signed_in(server, tmp_path)
+    file = Path(settings.credentials_file)
+    for kept in ("refresh-1", "refresh-2"):
+        poll_snds(settings, TODAY, requester)
+        there = msgspec.json.decode(file.read_bytes())
+        assert (there["refresh_token"], there["note"], file.stat().st_mode & 0o777) == (kept, "of Ida", 0o600)
+    assert [each.name for each in tmp_path.iterdir()] == ["snds.json"]
+
+
+def test_refresh_token_that_is_not_taken_is_one_error_without_it(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        BadCredentialError, match=r"^Microsoft's token endpoint: 400 .*\(expired or taken back\?\)"
+    ) as raised:
+        poll_snds(signed_in(server, tmp_path, "0ld"), TODAY, requester)
+    assert "0ld" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", "no.json"])
+def test_bad_file_of_credentials_is_named(requester: Requester, tmp_path: Path, name: str) -> None:
+    (tmp_path / "no.json").write_text('{"access_token": "s3cret"}')
+    with pytest.raises(BadCredentialError, match=rf"^poll.snds.credentials_file: .*{name}") as raised:
+        poll_snds(SndsSettings(credentials_file=str(tmp_path / name)), TODAY, requester)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_refused_day_costs_itself_and_a_wait_ends_the_round(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    server.files = {day: LINE.encode() for day in DAYS}
+    settings = msgspec.structs.replace(signed_in(server, tmp_path), credentials_file="", token_command=("echo", TOKEN))
+    server.refusals.append((403, ""))
+    found = poll_snds(settings, TODAY, requester)
+    assert found.faults == ["SNDS data of 2026-11-28: 403 Forbidden"]
+    assert {each.day for each in found.readings} == set(DAYS[2:4])
+    server.refusals.append((429, "100000"))
+    found = poll_snds(settings, TODAY, requester)
+    assert (found.later, found.asked, found.readings) == (True, 1, [])

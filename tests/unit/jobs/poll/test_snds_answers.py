@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from jobs.poll.reading import AnswerError, ProviderReading
-from jobs.poll.snds_answers import day_file
+from jobs.poll.snds_answers import blocked_addresses, day_file
 
 DAY = date(2026, 11, 27)
 GOOD = (
@@ -83,3 +83,59 @@ def test_line_that_cannot_be_read_costs_itself_alone(line: str, said: str) -> No
 def test_what_is_no_such_file_is_an_error_that_says_so(body: bytes, said: str) -> None:
     with pytest.raises(AnswerError, match=f"SNDS data of 2026-11-27: {said}"):
         day_file(body, DAY)
+
+
+NAMED = (
+    "Ip Address,Activity period,RCPT commands,DATA commands,Message recipients,Filter result,Complaint rate,Trap hits"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{NAMED}\n192.0.2.1,11/27/2026 1:00 AM,1895,1894,1890,GREEN,< 0.1%,0\n",
+        '[{"ipAddress": "192.0.2.1", "messageRecipients": 1890, "filterResult": "Green", "complaintRate": "< 0.1%",'
+        ' "trapHits": 0, "sampleHelo": null}]',
+        '{"value": [{"IP Address": "192.0.2.1", "Message recipients": "1890", "Filter result": "GREEN",'
+        ' "Complaint rate": "< 0.1%", "Spam trap hits": null}]}',
+    ],
+)
+def test_the_same_day_with_names_says_the_same(body: str) -> None:
+    assert read(body) == read(GOOD)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "192.0.2.8,192.0.2.9,Yes,Blocked due to user complaints\r\n198.51.100.0,198.51.100.255,No,Junked\r\n",
+        "First IP,Last IP,Blocked,Details\n192.0.2.8,192.0.2.9,True,Blocked due to user complaints\n",
+        '[{"beginningIpAddress": "192.0.2.8", "endingIpAddress": "192.0.2.9", "blocked": true,'
+        ' "reason": "Blocked due to user complaints"}]',
+    ],
+)
+def test_each_address_of_a_blocked_range_has_a_reading(body: str) -> None:
+    found = blocked_addresses(body.encode(), DAY)
+    assert [(each.resource, each.measure, each.said, each.day) for each in found.readings] == [
+        (address, "blocked", "Blocked due to user complaints", DAY) for address in ("192.0.2.8", "192.0.2.9")
+    ]
+    assert found.faults == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("192.0.2.9,192.0.2.8,Yes,x", "not a range of 1 to 1,024 addresses"),
+        ("10.0.0.0,10.255.255.255,Yes,x", "not a range"),
+        ("192.0.2.8,2001:db8::1,Yes,x", "not a range"),
+        ("mx1,mx2,Yes,x", "First IP"),
+    ],
+)
+def test_range_that_is_none_costs_itself_alone(line: str, said: str) -> None:
+    found = blocked_addresses(f"First IP,Last IP,Blocked,Details\n192.0.2.1,,Yes,\n{line}\n".encode(), DAY)
+    assert [(each.resource, each.said) for each in found.readings] == [("192.0.2.1", "blocked")]
+    assert len(found.faults) == 1 and (said in found.faults[0] or "address" in found.faults[0])
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"value": []}'])
+def test_nothing_blocked_is_nothing(body: bytes) -> None:
+    assert blocked_addresses(body, DAY) == ([], [])
