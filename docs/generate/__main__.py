@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import commands, events, fates, findings, metrics, settings, tables, top, topics
+from docs.generate import commands, events, findings, metrics, settings, tables, told, top, topics
 
 FOLDER = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
@@ -11,7 +11,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings.page,
     "metrics.md": metrics.page,
     "top.md": top.page,
-    "formats.md": fates.page,
+    "formats.md": told.page,
     "events.md": events.page,
     "topics.md": topics.page,
     "tables.md": tables.page,
