@@ -22,7 +22,7 @@ from jobs.resend.unpack import unpacked
 from schemas.settings import SettingsError
 from schemas.times import SECOND_MS
 from streams.adapt import MAILS, AdaptError, Context, exim, postfix
-from streams.adapt.syslog import read_line
+from streams.adapt.syslog import container_text, read_line
 from streams.adapt.syslog_times import full_time
 
 #: Standard input.
@@ -134,7 +134,7 @@ def first_ms(head: bytes, format_name: str, context: Context) -> int | None:
         for line in islice(head.splitlines(), HEAD_RECORDS):
             text = line.decode("utf-8", "replace").strip()
             with suppress(AdaptError):
-                if found := _EXIM.match(text):
+                if found := _EXIM.match(text) or _EXIM.match(container_text(text)):
                     return full_time(found[1], found[2], found[3], found[4], options.time_zone)
                 return read_line(text, options.time_zone, context.now_ms()).time_ms
         return None

@@ -74,6 +74,8 @@ def test_file_without_a_time_is_as_old_as_its_last_change(rotated: Path) -> None
         ("postfix", b"no log\nSep  1 00:00:01 mx1 postfix/qmgr[9]: A: removed\n", "2026-09-01T00:00:01"),
         ("exim", b"2026-09-01 00:00:01 1wMPOq-000000000ZX-0ckI Completed\n", "2026-09-01T00:00:01"),
         ("exim", b"2026-09-01 02:00:01.123 +0200 [77] Start queue run\n", "2026-09-01T00:00:01.123"),
+        ("exim", b"mx-0 exim 2026-09-01 00:00:01 1wMPOq-000000000ZX-0ckI Completed\n", "2026-09-01T00:00:01"),
+        ("exim", b"exim-1  | 2026-09-01 00:00:01 1wMPOq-000000000ZX-0ckI Completed\n", "2026-09-01T00:00:01"),
         (
             "sendgrid",
             b'[{"event": "delivered", "timestamp": 1756684801, "email": "a@b.example", "sg_event_id": "e"}]',

@@ -438,3 +438,18 @@ def test_what_an_earlier_line_said_is_looked_through_with_the_line_that_it_is_of
     assert log.adapt(line(ARRIVED.replace("m-1@", "m\0@")).encode(), context) == []
     with pytest.raises(AdaptError, match="field `message_id`: contains a NUL character"):
         log.adapt(line(SENT).encode(), context)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "mx-0 exim ",
+        "mx-0 \u203a exim ",
+        "/var/log/exim4/mainlog:",
+        "mx.1.k3x@node-1    | ",
+        "\x1b[36mexim-1  |\x1b[0m ",
+    ],
+)
+def test_what_tools_put_before_lines_is_passed_over(head: str) -> None:
+    (event,) = raw(f"{head}2025-03-03 10:11:12 {ARRIVED}", f"{head}2025-03-03 10:11:12 {SENT}")
+    assert (event.type, event.customer) == ("delivered", "acme")
