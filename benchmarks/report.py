@@ -170,6 +170,20 @@ def figures(result: Result, _folder: Path) -> Iterator[str]:
     )
 
 
+def soak(result: Result, folder: Path) -> Iterator[str]:
+    """Whether anything grows, lags or miscounts in half an hour."""
+    yield (
+        "Two ingest workers, two monitors and a store process on Apache Kafka, at half of the rate that they can count "
+        "(unless the command says another), while faults and restarts strike the second worker and monitor, the broker "
+        "and the way to the store. Looked at are those that live all along, after a warm-up of a third of the time. "
+        "Memory is what no file holds. Its slope is the median of the slopes between twelve parts of the time (Theil "
+        "and Sen), with bounds by ranks that hold the truth with 95 %: it *grows* where the lower one is above 1 % an "
+        "hour, is *steady* where the upper one is not, and else the run was too short, or memory went up and down too "
+        "much, to say."
+    )
+    yield from figures(result, folder)
+
+
 def verdicts(result: Result, _folder: Path) -> Iterator[str]:
     """Whether verdicts may be believed: a table for each question."""
     yield (
@@ -205,7 +219,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "intake_pairs": ("Next to an earlier commit", figures),
     "log_pairs": ("Log files next to an earlier commit", figures),
     "durable": ("What fsync costs", figures),
-    "soak": ("Half an hour with faults and rolling restarts", figures),
+    "soak": ("Half an hour with faults and rolling restarts", soak),
     "verdicts": ("Verdicts", verdicts),
     "startup": ("How long commands take to start", figures),
     "image_size": ("How large the image is", figures),

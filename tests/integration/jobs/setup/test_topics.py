@@ -1,8 +1,10 @@
+import gc
 import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import confluent_kafka
 import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -44,6 +46,21 @@ def test_topic_settings_are_sent_to_the_broker(kafka: Kafka, declared: dict[str,
         resource = ConfigResource(ConfigResource.Type.TOPIC, name)
         settings = client.describe_configs([resource])[resource].result(timeout=10)
         assert {key: settings[key].value for key in topic.config} == topic.config
+
+
+def test_looking_at_topics_again_and_again_keeps_nothing(kafka: Kafka, declared: dict[str, Topic]) -> None:
+    """The client keeps each id that it describes: 140 bytes a look and topic, every few seconds for years."""
+    create_topics(kafka, declared)
+    client = admin(kafka)
+    before = [topic_ids(client, list(declared)), known_ids()]
+    for _ in range(5):
+        assert topic_ids(client, list(declared)) == before[0]
+    assert known_ids() == before[1]
+
+
+def known_ids() -> int:
+    gc.collect()
+    return sum(type(each) is confluent_kafka.Uuid for each in gc.get_objects())
 
 
 def test_only_the_missing_topics_are_made(kafka: Kafka, declared: dict[str, Topic]) -> None:
