@@ -1,17 +1,19 @@
 """Who asks, and about whom they may: the customer comes from the key alone."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, get_origin
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from starlette.datastructures import QueryParams
 
 from api.http.frame import answer_with
 from api.http.gathered import Gathered
@@ -62,7 +64,7 @@ class Service:
     gathered_turns: Turns = field(default_factory=lambda: Turns(GATHERED))
     #: What else ends with it.
     closing: list[Callable[[], None]] = field(default_factory=list)
-    _with_parameters: dict[str, bool] = field(default_factory=dict)
+    _parameters: dict[str, Mapping[str, bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", Gathered(self._count))
@@ -91,11 +93,28 @@ class Service:
         of_all = api.operator_requests_per_minute if owner.is_operator else api.requests_per_minute
         return Quota(-(-of_all // api.processes))
 
-    def takes_parameters(self, route: APIRoute) -> bool:
-        """Whether a route has parameters: those that do refuse others themselves (`CommonQuery`)."""
-        if route.unique_id not in self._with_parameters:
-            self._with_parameters[route.unique_id] = _has_query(route.dependant)
-        return self._with_parameters[route.unique_id]
+    def check_parameters(self, route: APIRoute, asked: QueryParams) -> None:
+        """Refuse a parameter where there is none, and one that is given twice of which there is one. Others that do not
+        exist are refused by the routes themselves (`CommonQuery`).
+
+        Raises:
+            ApiError: 422, naming it.
+        """
+        if not asked:
+            return
+        if route.unique_id not in self._parameters:
+            self._parameters[route.unique_id] = dict(_parameters(route.dependant))
+        known, pairs = self._parameters[route.unique_id], asked.multi_items()
+        if not known:
+            raise ApiError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such parameter here", parameter=next(iter(asked))
+            )
+        if len(pairs) == len(asked):
+            return
+        names = [name for name, _ in pairs]
+        for name, several in known.items():
+            if not several and names.count(name) > 1:
+                raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "is given more than once", parameter=name)
 
     def close(self) -> None:
         """Store what waits to be on record, and give the connections back."""
@@ -108,8 +127,16 @@ class Service:
         self.stores.close()
 
 
-def _has_query(dependant: Dependant) -> bool:
-    return bool(dependant.query_params) or any(map(_has_query, dependant.dependencies))
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """The parameters of a route, each with whether it may be given several times."""
+    for each in dependant.query_params:
+        kind = each.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((of.alias or name, get_origin(of.annotation) is list) for name, of in kind.model_fields.items())
+        else:
+            yield each.alias, get_origin(kind) is list
+    for other in dependant.dependencies:
+        yield from _parameters(other)
 
 
 async def service_of(request: Request) -> Service:
@@ -168,12 +195,10 @@ async def key_owner(
     """The same, once it is the key's turn, and until what it asks is answered.
 
     Raises:
-        ApiError: 422 for a parameter where there is none; 429 for more requests than the key may send (RFC 6585
-            section 4), or than may wait; 503 where its turn does not come.
+        ApiError: 422 for a parameter where there is none, or one given twice; 429 for more requests than the key may
+            send (RFC 6585 section 4), or than may wait; 503 where its turn does not come.
     """
-    if request.query_params and not service.takes_parameters(request.scope["route"]):
-        name = next(iter(request.query_params))
-        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such parameter here", parameter=name)
+    service.check_parameters(request.scope["route"], request.query_params)
     quota = service.quota(owner)
     left = service.quotas.take(owner.id, quota, time.monotonic())
     answer_with(request.scope, left.headers(quota))

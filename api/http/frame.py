@@ -8,6 +8,7 @@ import hashlib
 import re
 from asyncio import timeout
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 
 from fastapi import FastAPI, HTTPException
@@ -43,7 +44,7 @@ def add_frame(app: FastAPI, cors_origins: Sequence[str]) -> None:
     """Put it around the application."""
     # Each one is put around those before it.
     app.add_middleware(Tags)
-    app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)
+    app.add_middleware(Packing, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -59,6 +60,30 @@ def add_frame(app: FastAPI, cors_origins: Sequence[str]) -> None:
 def answer_with(scope: Scope, headers: Mapping[str, str]) -> None:
     """Have the answer to a request carry these, whatever it will be."""
     scope[_HEADERS].update(headers)
+
+
+class Packing(GZipMiddleware):
+    """Packs answers with gzip for who takes that. Starlette 1.3 looks only whether the word is in the header."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http":
+            asked = [each for each in scope["headers"] if each[0] != b"accept-encoding"]
+            if takes_gzip(Headers(scope=scope).getlist("accept-encoding")):
+                asked.append((b"accept-encoding", b"gzip"))
+            scope = {**scope, "headers": asked}
+        await super().__call__(scope, receive, send)
+
+
+def takes_gzip(lines: Sequence[str]) -> bool:
+    """Whether `Accept-Encoding` takes it (RFC 9110 section 12.5.3). A weight that cannot be read is none."""
+    weights: dict[str, float] = {}
+    for part in ",".join(lines).lower().split(","):
+        name, *parameters = (each.strip() for each in part.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        with suppress(ValueError):
+            weights[name] = float(weight)
+    return next((weights[each] > 0 for each in ("gzip", "x-gzip", "*") if each in weights), False)
 
 
 class Frame:

@@ -17,6 +17,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 #: What is called so where the body as a whole is meant.
 BODY = "body"
+#: What is said of a parameter or field that there is none of.
+UNKNOWN = "there is none of this name here; /docs shows which there are"
 #: What is answered to one that is too large, or comes too slowly.
 OF_BODY = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT})
 
@@ -79,7 +81,9 @@ def _invalid(_: Request, error: Exception) -> Response:
     found = [
         _no_json(each["loc"][-1])
         if each["type"] == "json_invalid"
-        else ParameterProblem(parameter=_named(each["loc"]), detail=each["msg"])
+        else ParameterProblem(
+            parameter=_named(each["loc"]), detail=UNKNOWN if each["type"] == "extra_forbidden" else each["msg"]
+        )
         for each in error.errors()
     ]
     detail = "; ".join(f"{each.parameter}: {each.detail}" for each in found)
@@ -97,7 +101,7 @@ def _named(place: Sequence[str | int]) -> str:
     return ".".join(str(part) for part in parts if where == "body" or isinstance(part, str)) or str(where)
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # FastAPI's word for a body in which it finds no text at all; one that is no JSON is `_invalid`.
@@ -105,7 +109,18 @@ def _http(_: Request, error: Exception) -> Response:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{BODY}: {found.detail}", [found])
     if error.status_code in OF_BODY:
         return body_problem(error)
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request, headers.get("Allow", "")))
+    return problem(error.status_code, str(error.detail), headers=headers)
+
+
+def _methods(request: Request, named: str) -> list[str]:
+    """What a path is answered to. FastAPI names the methods of one of its routes, and not HEAD (`Frame`)."""
+    path = getattr(request.scope.get("route"), "path", "")
+    described: Mapping[str, object] = request.app.openapi()["paths"].get(path, {})
+    found = {each.upper() for each in described} or {each.strip() for each in named.split(",")}
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 def body_problem(error: HTTPException) -> Response:

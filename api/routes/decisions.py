@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.http.models.parameters import CommonQuery
 from api.http.problems import ApiError
@@ -12,6 +12,7 @@ from api.http.responses import CONFLICT, REFUSALS
 from api.http.tags import NOT_FOUND, OPERATOR
 from api.routes.asking import Asking
 from api.routes.asking_operators import Acting, Reading, refusing
+from api.routes.formats import TABLES, answer
 from api.routes.models.alerts import AlertId
 from api.routes.models.decisions import (
     Decided,
@@ -65,13 +66,16 @@ def post_acknowledgement(alert_id: Annotated[AlertId, Path()], body: Reason, ask
     summary="Overrides in force",
     operation_id="listOverrides",
     response_description="The overrides, oldest first.",
+    response_model=Overrides,
+    responses=TABLES,
 )
-def get_overrides(query: Annotated[CommonQuery, Query()], asked: Reading) -> Overrides:
+def get_overrides(query: Annotated[CommonQuery, Query()], asked: Reading, request: Request) -> Response:
     """What operators decided that a rule may give a customer at most."""
     asked.on_record(query.customer or "")
     with asked.service.stores.lend() as store:
         found = stored_overrides(store, asked.now_ms, query.customer or "")
-    return Overrides(overrides=[_override(each) for each in found if each.until_ms > asked.now_ms])
+    shown = [_override(each) for each in found if each.until_ms > asked.now_ms]
+    return answer(request, Overrides(overrides=shown), "overrides")
 
 
 @router.post(
@@ -151,13 +155,15 @@ def post_reinstatement(body: LiftBody, asked: Acting) -> Decided:
     summary="Alerts that are held",
     operation_id="listHolds",
     response_description="The holds, oldest first.",
+    response_model=Holds,
+    responses=TABLES,
 )
-def get_holds(query: Annotated[CommonQuery, Query()], asked: Reading) -> Holds:
+def get_holds(query: Annotated[CommonQuery, Query()], asked: Reading, request: Request) -> Response:
     """Of the last 30 days, and all in which something waits for an operator."""
     asked.on_record(query.customer or "")
     with asked.service.stores.lend() as store:
         found = shown_holds(store, asked.now_ms - SHOWN_DAYS * DAY_MS, query.customer or "")
-    return Holds(holds=[_hold(each) for each in found])
+    return answer(request, Holds(holds=[_hold(each) for each in found]), "holds")
 
 
 @router.post(

@@ -26,7 +26,8 @@ JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow
 KINDS = (JSON, CSV, ARROW)
 #: No part of the answer may be kept by caches, nor be given to another key or as another type.
 HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, X-API-Key"}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: The last four are the wide forms of the first four.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 #: For `responses` of a route that answers with rows.
 TABLES: dict[int | str, dict[str, Any]] = {

@@ -99,6 +99,54 @@ def test_long_answer_is_packed_for_who_unpacks_it(api: Api) -> None:
     assert packed.headers["etag"] == plain.headers["etag"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "packed"),
+    [
+        ("gzip", True),
+        ("GZIP", True),
+        ("br, gzip;q=0.001", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("br, *;q=0", False),
+        ("gzip;q=much", False),
+        ("notgzip", False),
+        ("", False),
+    ],
+)
+def test_answer_is_packed_for_who_takes_that_alone(api: Api, asked: str, packed: bool) -> None:
+    answer = api.client.get(RATES, headers=headers(api, Accept_Encoding=asked))
+    assert (answer.headers.get("content-encoding") == "gzip") == packed
+
+
+@pytest.mark.parametrize(
+    ("target", "allowed"), [("/v1/rates", "GET, HEAD"), ("/v1/keys", "GET, HEAD, POST"), ("/v1/policy/check", "POST")]
+)
+def test_method_that_there_is_none_of_is_told_which_there_are(api: Api, target: str, allowed: str) -> None:
+    assert api.client.delete(target).headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("metric=failure&customer=acme&customer=globex", "customer"),
+        ("metric=failure&from=2026-01-01T00:00:00Z&from=2026-01-02T00:00:00Z", "from"),
+        ("metric=failure&step=hour&step=hour", "step"),
+    ],
+)
+def test_parameter_that_is_given_twice_is_refused(api: Api, query: str, name: str) -> None:
+    """The last one counted; what stands before the interface may believe the first."""
+    answer = api.client.get(f"/v1/rates?{query}", headers=headers(api))
+    assert problem(answer, 422)["errors"] == [{"parameter": name, "detail": "is given more than once"}]
+
+
+def test_parameter_that_may_be_given_several_times_and_one_that_there_is_none_of(api: Api) -> None:
+    several = api.client.get("/v1/rates?metric=failure&metric=block", headers=headers(api)).json()
+    assert [each["metric"] for each in several["series"]] == ["failure", "block"]
+    unknown = api.client.get("/v1/rates?metric=failure&tz=UTC", headers=headers(api))
+    assert "/docs shows which there are" in problem(unknown, 422)["errors"][0]["detail"]
+
+
 def test_answer_of_one_key_is_none_for_another(api: Api) -> None:
     for path in (RATES, "/v1/standing"):
         varies = api.get(path).headers["vary"].split(", ")

@@ -43,6 +43,23 @@ def test_reasons_of_dead_letters_come_in_no_pages(unchanged: Api) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "cursor")
 
 
+def test_every_list_is_given_as_a_table_too(api: Api) -> None:
+    """Overrides and holds came as JSON, whatever was accepted."""
+    paths = api.client.get("/openapi.json").json()["paths"]
+    lists = [path for path, each in paths.items() if each.get("get", {}).get("operationId", "").startswith("list")]
+    assert {"/v1/overrides", "/v1/holds", "/v1/customers"} <= set(lists)
+    asked = {"Authorization": f"Bearer {api.key}"}
+    for path in lists:
+        table = api.client.get(path, headers=asked | {"Accept": "text/csv"}, params=ABOUT.get(path, {}))
+        assert (path, table.headers["content-type"]) == (path, "text/csv; header=present; charset=utf-8")
+        refused = api.client.get(path, headers=asked | {"Accept": "image/png"}, params=ABOUT.get(path, {}))
+        assert (path, refused.status_code) == (path, 406)
+
+
+ACME = {"customer": "acme"}
+ABOUT = dict.fromkeys(("/v1/failures", "/v1/complaints", "/v1/listings"), ACME)
+
+
 def post(api: Api, target: str, body: object, key: str = "") -> tuple[int, dict[str, Any]]:
     answer = api.client.post(target, json=body, headers={"Authorization": f"Bearer {key or api.key}"})
     return answer.status_code, dict(answer.json())
