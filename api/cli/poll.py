@@ -1,5 +1,6 @@
 """The commands `repmon poll ...`: ask mailbox providers what they report of the operator's mail, and show it."""
 
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from jobs.poll.requesting import BadCredentialError, PollError, Requester, TryLa
 from jobs.poll.round import Round
 from jobs.poll.snds import poll_snds
 from jobs.poll.stored import last_stored_ms, read_reports, store_readings
+from jobs.poll.tokens import SignIn
 from schemas.settings import Settings
 from schemas.times import utc_now_ms, utc_time
 from streams.io.broker import BrokerError
@@ -52,14 +54,21 @@ def postmaster(settings: Settings, every: str) -> None:
 
 @command("repmon poll snds", "repmon poll snds --every 12h")
 @every_option
+@click.option("--sign-in", is_flag=True, help="Sign in with a Microsoft account first, and keep the refresh token.")
 @with_reached
-def snds(settings: Settings, every: str) -> None:
+def snds(settings: Settings, every: str, sign_in: bool) -> None:
     """Ask Microsoft SNDS about your addresses.
 
     Stored are filter result, complaint rate, trap hits and recipients of each address and day. The exit code is 0 where
     everything was answered, 1 where some day was not, 3 where Microsoft asks for patience, and 2 where the credentials,
     or the key of the older data access, are not taken.
     """
+    if sign_in:
+        signing_in = SignIn(settings.poll.snds)
+        print_note("Open this address, and sign in with the account that SNDS knows:")
+        print_line(signing_in.address)
+        print_note("The browser ends at an address that it cannot open. Paste that:")
+        signing_in.finish(sys.stdin.readline(), Requester(settings.poll.timeout_s, settings.poll.longest_wait_s))
     _poll(settings, every, lambda today, requester: poll_snds(settings.poll.snds, today, requester), "snds", "day")
 
 

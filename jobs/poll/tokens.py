@@ -1,11 +1,15 @@
 """Access tokens for Google's and Microsoft's interfaces, of a refresh token or of the operator's own command."""
 
+import base64
+import hashlib
 import os
+import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -17,6 +21,7 @@ TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 #: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow#refresh-the-access-token , for accounts
 #: of persons, which SNDS is used with.
 MICROSOFT_TOKEN_URL = "https://login.microsoftonline.com/consumers/oauth2/v2.0/token"  # noqa: S105 - an address
+MICROSOFT_SIGN_IN_URL = "https://login.microsoftonline.com/consumers/oauth2/v2.0/authorize"
 #: The SNDS portal itself, a public client without a secret, as public programs for its interface use it
 #: (https://github.com/OptiPub/outlook-snds-mcp).
 SNDS_CLIENT = "a53a6cc1-a1cd-46f7-a4aa-281cdabec33c"
@@ -34,10 +39,13 @@ class _Credentials(msgspec.Struct, frozen=True):
     token_uri: str = TOKEN_URL
 
 
-class _MicrosoftCredentials(msgspec.Struct, frozen=True):
-    refresh_token: str
+class _Client(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str = SNDS_CLIENT
     token_uri: str = MICROSOFT_TOKEN_URL
+
+
+class _MicrosoftCredentials(_Client, frozen=True, kw_only=True):
+    refresh_token: str
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -66,7 +74,8 @@ def access_token(settings: PostmasterSettings, requester: Requester) -> str:
         "client_secret": credentials.client_secret,
         "refresh_token": credentials.refresh_token,
     }
-    return _of_refresh_token(form, credentials.token_uri, "Google", settings.credentials_file, requester).access_token
+    what = f"the refresh token in {settings.credentials_file}"
+    return _asked_for(form, credentials.token_uri, "Google", what, requester).access_token
 
 
 def snds_token(settings: SndsSettings, requester: Requester) -> str:
@@ -86,13 +95,85 @@ def snds_token(settings: SndsSettings, requester: Requester) -> str:
         "refresh_token": credentials.refresh_token,
         "scope": f"{credentials.client_id}/.default offline_access",
     }
-    token = _of_refresh_token(form, credentials.token_uri, "Microsoft", path, requester)
+    token = _asked_for(form, credentials.token_uri, "Microsoft", f"the refresh token in {path}", requester)
     if token.refresh_token and token.refresh_token != credentials.refresh_token:
         _keep(path, token.refresh_token, place)
     return token.access_token
 
 
-def _of_refresh_token(form: dict[str, str], url: str, whose: str, path: str, requester: Requester) -> _Token:
+class SignIn:
+    """Signing in to SNDS by hand, once: the address to open, and then the one that the browser was sent to.
+
+    The authorization code flow with PKCE (RFC 7636) for a program without a place to be sent back to:
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow .
+    """
+
+    #: Nobody need listen there: the code is in the address.
+    BACK = "http://localhost"
+
+    def __init__(
+        self,
+        settings: SndsSettings,
+        random: Callable[[int], str] = secrets.token_urlsafe,
+        token_url: str = MICROSOFT_TOKEN_URL,
+    ) -> None:
+        """`random` gives a text of so many random bytes; `token_url` is who gives tokens, where no file says it.
+
+        Raises:
+            BadCredentialError: the settings name no file to keep the token in, or it cannot be read.
+        """
+        if not settings.credentials_file:
+            raise BadCredentialError("poll.snds.credentials_file: not given; it keeps the token")
+        self._path = settings.credentials_file
+        there = Path(self._path).exists()
+        self._credentials = _read(self._path, _Client, "poll.snds") if there else _Client(token_uri=token_url)
+        self._verifier, self._state = random(64), random(16)
+
+    @property
+    def address(self) -> str:
+        """What to open in a browser."""
+        digest = hashlib.sha256(self._verifier.encode()).digest()
+        asked = {
+            "client_id": self._credentials.client_id,
+            "response_type": "code",
+            "response_mode": "query",
+            "redirect_uri": self.BACK,
+            "scope": f"{self._credentials.client_id}/.default offline_access",
+            "state": self._state,
+            "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            "code_challenge_method": "S256",
+            "prompt": "select_account",
+        }
+        return f"{MICROSOFT_SIGN_IN_URL}?{urlencode(asked)}"
+
+    def finish(self, address: str, requester: Requester) -> None:
+        """Take the address that the browser was sent to, and keep the refresh token.
+
+        Raises:
+            BadCredentialError: it is not that of this sign-in, it was refused, or the file cannot be written.
+            TryLaterError, PollError: who gives tokens cannot be asked.
+        """
+        found = dict(parse_qsl(urlsplit(address.strip()).query))
+        if found.get("state") != self._state:
+            raise BadCredentialError("the address is not the one that this sign-in ends at")
+        if not found.get("code"):
+            why = found.get("error_description") or found.get("error") or "no code"
+            raise BadCredentialError(f"the sign-in was refused: {why[:200]}")
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": self._credentials.client_id,
+            "code": found["code"],
+            "redirect_uri": self.BACK,
+            "code_verifier": self._verifier,
+            "scope": f"{self._credentials.client_id}/.default offline_access",
+        }
+        token = _asked_for(form, self._credentials.token_uri, "Microsoft", "the code", requester)
+        if not token.refresh_token:
+            raise BadCredentialError("Microsoft's token endpoint: it gave no refresh token")
+        _keep(self._path, token.refresh_token, "poll.snds")
+
+
+def _asked_for(form: dict[str, str], url: str, whose: str, what: str, requester: Requester) -> _Token:
     who = f"{whose}'s token endpoint"
     try:
         return msgspec.json.decode(requester.ask("POST", url, who, form=form), type=_Token)
@@ -101,10 +182,9 @@ def _of_refresh_token(form: dict[str, str], url: str, whose: str, path: str, req
     except BadCredentialError:
         raise
     except PollError as error:
-        # A refresh token that was taken back or has expired is a 400 `invalid_grant`.
+        # What was taken back or has expired is a 400 `invalid_grant`.
         if type(error) is PollError and ": 400" in str(error):
-            message = f"{error}: the refresh token in {path} is not taken (expired or taken back?)"
-            raise BadCredentialError(message) from error
+            raise BadCredentialError(f"{error}: {what} is not taken (expired or taken back?)") from error
         raise
 
 
@@ -122,19 +202,22 @@ def _keep(path: str, refresh_token: str, place: str) -> None:
     """Write the refresh token into the file whole or not at all; whatever else is in it stays, and who may read it."""
     try:
         there = Path(path).resolve()
-        fields: dict[str, Any] = msgspec.json.decode(there.read_bytes())
+        fields: dict[str, Any] = msgspec.json.decode(there.read_bytes()) if there.exists() else {}
+        mode = there.stat().st_mode & 0o777 if fields else 0o600
         fields["refresh_token"] = refresh_token
         new = there.with_name(f".{there.name}.new")
         with suppress(FileNotFoundError):
             new.unlink()
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, there.stat().st_mode & 0o777), "wb") as file:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         new.replace(there)
     except OSError as error:
-        message = f"{place}.credentials_file: {path}: the new refresh token cannot be kept: {error.strerror}"
+        message = f"{place}.credentials_file: {path}: the refresh token cannot be kept: {error.strerror}"
         raise BadCredentialError(message) from error
+    except msgspec.DecodeError as error:
+        raise BadCredentialError(f"{place}.credentials_file: {path}: {error}") from None
 
 
 def _of_command(command: Sequence[str], place: str) -> str:

@@ -126,8 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404 if found is None else 200, found or b"", "text/csv")
 
     def _snds_token(self, form: dict[str, list[str]]) -> None:
-        """A refresh token is good once, and another comes with what it is good for."""
+        """A refresh token, or the code of a sign-in, is good once, and a token comes with what it is good for."""
         tokens = self.server.snds_refresh_tokens
+        if form["grant_type"] == ["authorization_code"]:
+            form = {**form, "refresh_token": form["code"] if form["code_verifier"][0].startswith("r64") else ["none"]}
         if form["refresh_token"] != [tokens[0]] or not form["scope"][0].endswith("/.default offline_access"):
             self._json(400, {"error": "invalid_grant"})
             return

@@ -1,10 +1,13 @@
 """Rounds of asking, against stand-ins of both providers on loopback: pages, refusals, waiting, what is kept."""
 
+import base64
+import hashlib
 import sys
 from collections import deque
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
@@ -13,6 +16,7 @@ from jobs.poll.postmaster import poll_postmaster
 from jobs.poll.requesting import BadCredentialError, PollError, Requester, TryLaterError
 from jobs.poll.round import Round
 from jobs.poll.snds import poll_snds
+from jobs.poll.tokens import SignIn
 from schemas.poll import PostmasterSettings, SndsSettings
 from tests.support.provider_stand_ins import CLIENT_SECRET, REFRESH_TOKEN, SNDS_KEY, TOKEN, StandIn, providers
 
@@ -302,3 +306,53 @@ def test_refused_day_costs_itself_and_a_wait_ends_the_round(
     server.refusals.append((429, "100000"))
     found = poll_snds(settings, TODAY, requester)
     assert (found.later, found.asked, found.readings) == (True, 1, [])
+
+
+def sign_in_to(server: StandIn, folder: Path) -> tuple[SndsSettings, SignIn]:
+    """To sign in, with what is random known."""
+    settings = signed_in(server, folder, "0ld")
+    return settings, SignIn(settings, random=lambda size: f"r{size}")
+
+
+def test_sign_in_keeps_the_refresh_token_that_the_next_round_takes(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    settings, signing_in = sign_in_to(server, tmp_path)
+    asked = dict(parse_qsl(urlsplit(signing_in.address).query))
+    # RFC 7636 section 4.2: the challenge is the digest of what only this program knows.
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"r64").digest()).decode().rstrip("=")
+    assert (asked["code_challenge"], asked["code_challenge_method"], asked["state"]) == (digest, "S256", "r16")
+    signing_in.finish(f"http://localhost/?code={REFRESH_TOKEN}&state=r16\n", requester)
+    assert msgspec.json.decode(Path(settings.credentials_file).read_bytes())["refresh_token"] == "refresh-1"
+    assert poll_snds(settings, TODAY, requester).faults == []
+
+
+def test_first_sign_in_makes_a_file_that_only_its_owner_reads(
+    server: StandIn, requester: Requester, tmp_path: Path
+) -> None:
+    file = tmp_path / "new.json"
+    server.snds_refresh_tokens = deque([REFRESH_TOKEN, "refresh-1"])
+    settings = SndsSettings(credentials_file=str(file))
+    signing_in = SignIn(settings, random=lambda size: f"r{size}", token_url=f"{server.url}/microsoft-token")
+    signing_in.finish(f"http://localhost?code={REFRESH_TOKEN}&state=r16", requester)
+    assert msgspec.json.decode(file.read_bytes()) == {"refresh_token": "refresh-1"}
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://localhost?code=c&state=other", "not the one that this sign-in ends at"),
+        ("", "not the one that this sign-in ends at"),
+        ("http://localhost?error=access_denied&state=r16", "refused: access_denied"),
+        ("http://localhost?code=wr0ng&state=r16", "the code is not taken"),
+    ],
+)
+def test_sign_in_that_goes_wrong_is_an_error_without_the_code(
+    server: StandIn, requester: Requester, tmp_path: Path, address: str, said: str
+) -> None:
+    settings, signing_in = sign_in_to(server, tmp_path)
+    with pytest.raises(BadCredentialError, match=said) as raised:
+        signing_in.finish(address, requester)
+    assert "wr0ng" not in str(raised.value)
+    assert msgspec.json.decode(Path(settings.credentials_file).read_bytes())["refresh_token"] == "0ld"
