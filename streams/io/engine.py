@@ -9,26 +9,21 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 MB = 1_000_000
-#: The engine's settings of a server, sizes in bytes (ClickHouse documentation, "Server settings"). By itself it may
+#: The engine's settings of a server, in bytes (ClickHouse documentation, "Server settings"). By itself it may
 #: keep 5 GB of each of the first three. Measured with chDB 4.4:
 #:
 #: - Marks say where in a file a part's rows are: 20 to 40 bytes for 8,192 rows of a column. Primary keys are read once
 #:   for each part, and index marks are few.
 #: - Of each part and condition it remembers in which rows none can hold (`query_condition_cache`). Our conditions name
-#:   times, so they are never the same twice: it remembered 1,500 conditions a second for nothing, and counts a third of
-#:   the 190 bytes that each takes: up to 300 MB.
+#:   times, so they are never the same twice: it remembered one for each part that a query met, for nothing, and counts
+#:   64 of the 190 bytes that each takes, so that its 100 MB are 300.
 #: - Compiled expressions take 10 KB each, and all statements of the product together have about a hundred.
-#: - Parts that were merged away are removed eight minutes later, by up to 128 threads, of which each keeps 0.7 MB for
-#:   the next time; parts are loaded at the start by up to 64.
 OPTIONS: Mapping[str, int] = {
     "mark_cache_size": 128 * MB,
     "primary_index_cache_size": 128 * MB,
     "index_mark_cache_size": 32 * MB,
     "query_condition_cache_size": 0,
     "compiled_expression_cache_size": 16 * MB,
-    "max_parts_cleaning_thread_pool_size": 4,
-    "max_active_parts_loading_thread_pool_size": 8,
-    "max_outdated_parts_loading_thread_pool_size": 8,
 }
 
 
