@@ -195,6 +195,17 @@ class Ingest(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     new_customers_per_hour: Count = 10_000
     """How many customers that were never seen a topic may bring in an hour, to each worker; what comes of further ones
     becomes dead letters, which can be sent again. In the first hour of a store without customers there is no limit."""
+    new_streams_per_hour: Count = 50_000
+    """How many streams that were never seen a topic may bring in an hour, to each worker; what comes of further ones
+    counts for its customer, in the stream `default`. In the first hour of a store without counts there is no limit."""
+    new_sub_accounts_per_hour: Count = 20_000
+    """The same for sub-accounts: streams of further ones count in the stream `default`."""
+    new_addresses_per_hour: Count = 20_000
+    """The same for sending addresses: what comes of further ones counts without its address."""
+    new_pools_per_hour: Count = 2_000
+    """The same for IP pools."""
+    new_domains_per_hour: Count = 50_000
+    """The same for From and DKIM domains, together."""
     missing_counts: Literal["stop", "continue"] = "stop"
     """What a worker does that finds at its start that less is stored than the offsets promise, as when the store set a
     broken part aside: it says what is missing, and ends or goes on without it."""

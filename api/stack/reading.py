@@ -22,8 +22,9 @@ from streams.adapt.places import MESSAGE_ID
 from streams.intake.admission import Admission, KnownCustomers
 from streams.intake.batch import BatchReader, MailReader, time_bounds
 from streams.intake.ingest import IngestWorker
-from streams.intake.known_customers import learn_customers
+from streams.intake.known_customers import learn_customers, learn_names
 from streams.intake.listing_readers import OutsideListingReader
+from streams.intake.new_names import KnownNames, NameGate, new_names_per_hour
 from streams.intake.refusals import Refused
 from streams.intake.server import check_server
 from streams.intake.stored import check_stored
@@ -39,9 +40,11 @@ def batch_readers(
     refused: Refused | None = None,
     owners: Owners | None = None,
     known: KnownCustomers | None = None,
+    names: KnownNames | None = None,
 ) -> dict[str, BatchReader]:
     """How each configured source topic is read. With `refused` mail is recorded that nobody wanted. `owners` are in
-    place of those of the settings alone. With those who are `known` new customers are bounded.
+    place of those of the settings alone. With those who are `known` new customers are bounded,
+    with known `names` new streams, addresses and the like.
 
     Raises:
         SettingsError: an unknown format.
@@ -73,6 +76,7 @@ def batch_readers(
             find_late=find_late,
             remember_senders=remember_senders,
             admission=None if known is None else Admission(topic, known, settings.ingest.new_customers_per_hour),
+            names=None if names is None else NameGate(topic, names, new_names_per_hour(settings.ingest)),
         )
     return found
 
@@ -91,7 +95,8 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
     owners = adapt_context(settings).owners
     tracing.start(settings.trace, "ingest")
     known = KnownCustomers(set())
-    readers = batch_readers(settings, refused, owners, known)
+    names = KnownNames()
+    readers = batch_readers(settings, refused, owners, known, names)
     store = open_store(settings.clickhouse)
     beside: list[Pulse[None]] = []
     try:
@@ -102,6 +107,7 @@ def ingest_worker(settings: Settings) -> tuple[IngestWorker, Store]:
         for said in (*check_generation(store), *check_server(store, settings.ingest.lease_s)):
             log.warning("%s", said)
         learn_customers(known, store, utc_now_ms())
+        learn_names(names, store, utc_now_ms())
         for fault in check_stored(store, settings.ingest, utc_now_ms()):
             log.error("%s", fault.detail)
     except (StoreError, SettingsError):

@@ -33,6 +33,7 @@ from streams.intake.count import (
     EventTally,
     count_direct,
 )
+from streams.intake.new_names import NameGate
 from streams.intake.outcomes import earlier_delivery_of
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Flags, Ids, SeenIds
@@ -201,7 +202,8 @@ class MailReader:
 
     With `cohorts` it is recorded which messages complaints may come of, with `refused` which mail went to people who
     wanted none, with `find_late` what was delivered, so that bounces are found that came later,
-    with `remember_senders` who sent which message. `admission` bounds how many new customers it may bring.
+    with `remember_senders` who sent which message. `admission` bounds how many new customers it may bring,
+    `names` how many new streams, addresses and the like.
     """
 
     def __init__(
@@ -216,8 +218,10 @@ class MailReader:
         find_late: bool = False,
         remember_senders: bool = False,
         admission: Admission | None = None,
+        names: NameGate | None = None,
     ) -> None:
         self._adapt = adapt
+        self._names = names
         self._admission = admission
         self._context = context
         self._classify = classify
@@ -231,6 +235,9 @@ class MailReader:
     def __call__(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:
         """Take the messages into the batch."""
         batch.note_taken(offsets)
+        if self._names is not None:
+            self._names.now_ms = now_ms
+            batch.tally.senders.gate = self._names
         self._fast_path(batch, payloads, offsets, now_ms)
 
     def _fast_path(self, batch: Batch, payloads: Sequence[bytes], offsets: Sequence[int], now_ms: int) -> None:

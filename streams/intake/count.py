@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +18,16 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from schemas.counts import MEASURES
-from schemas.event import MailEvent
+from schemas.event import DEFAULT_STREAM, MailEvent
 from schemas.providers import OTHER
 from schemas.times import DAY_MS, MINUTE_MS
 from streams.intake.seen import Ids
 
+if TYPE_CHECKING:
+    from streams.intake.new_names import NameGate
+
+#: What new names are bounded by, in the order of `known_as`; each is in the name of its setting.
+NAME_KINDS = ("sub_accounts", "streams", "addresses", "pools", "domains", "domains")
 #: customer, stream, class, sending ip, pool, From domain, DKIM domain
 SenderKey = tuple[str, str, str, str, str, str, str]
 Codes = NDArray[np.int64]
@@ -154,11 +159,13 @@ class Names(dict[str, int]):
 class Senders(dict[SenderKey, int]):
     """Numbers senders in the order in which they come: `senders[key]` is what a sender adds to a cell, known or new.
 
-    Any thread may ask. Nothing is ever taken out: who keeps this for long drops it as a whole.
+    Any thread may ask. Nothing is ever taken out: who keeps this for long drops it as a whole. With a `gate` new names
+    are bounded: a sender with one too many counts as one without it, and is asked for again.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.gate: NameGate | None = None
         self.providers = Names(PROVIDER, OTHER)
         self._names = tuple(Names() for _ in range(6))
         self._codes = tuple(array("q") for _ in range(7))
@@ -169,6 +176,10 @@ class Senders(dict[SenderKey, int]):
         customer, stream, kind, ip, pool, sender, signer = key
         domain = sender.lower()  # names of domains are the same in any case (RFC 4343)
         parts = customer, stream, ip, pool, domain, foreign_signer(signer, domain)
+        if self.gate is not None and not all_known(self.gate.known.stored, names := known_as(*parts)):
+            admitted = self.gate.admit(names, *parts[1:])
+            if admitted != parts[1:]:
+                return self[customer, admitted[0], kind, *admitted[1:]]
         with self._lock:  # several threads count
             if key not in self:
                 numbers = [names[each] for names, each in zip(self._names, parts, strict=True)]
@@ -359,6 +370,20 @@ def _groups(*columns: Codes) -> tuple[Codes, Codes]:
 def _summed(group: Codes, counts: Codes, groups: int) -> pa.Array:
     # The weights of bincount are doubles: exact for more than a flush can hold.
     return pa.array(np.bincount(group, counts, groups).astype(np.uint64))
+
+
+def known_as(customer: str, stream: str, ip: str, pool: str, domain: str, signer: str) -> tuple[str, ...]:
+    """What a sender's names are known as, by kind: sub-account, stream, address, pool, domains; empty for none."""
+    account, apart, _ = stream.partition("/")
+    own = f"{customer}\0{stream}" if stream not in ("", DEFAULT_STREAM) else ""
+    found = (f"{customer}\0{account}" if apart else ""), own, ip, pool, domain, signer
+    return tuple(name and f"{kind}\0{name}" for kind, name in zip(NAME_KINDS, found, strict=True))
+
+
+def all_known(stored: Ids, names: Iterable[str]) -> bool:
+    """Whether the hashes of all names are among these, which are sorted and end with the largest number there is."""
+    hashes = np.array([xxh3_64_intdigest(name.encode()) for name in names if name], np.uint64)
+    return bool((stored[np.searchsorted(stored, hashes)] == hashes).all())
 
 
 def foreign_signer(dkim_domain: str, from_domain: str) -> str:

@@ -152,6 +152,8 @@ class Flusher:
         metrics.stored += batch.messages
         metrics.dead_letters += len(batch.dead)
         metrics.refused_customers += batch.not_admitted
+        if (gate := batch.tally.senders.gate) is not None and gate.refused:
+            metrics.refused_names += gate.take_refused()
         if unseen is not None:
             metrics.duplicates += unseen.duplicates
             metrics.negative_duplicates += unseen.negative_duplicates

@@ -15,6 +15,10 @@ class IngestMetrics:
     refused_customers: int = counter(
         "Messages of customers who were one new one too many in an hour (ingest.new_customers_per_hour); dead letters."
     )
+    refused_names: int = counter(
+        "Events counted without a stream, sub-account, address, pool or domain that was one new one too many in an "
+        "hour (ingest.new_streams_per_hour and the like)."
+    )
     duplicates: int = counter("Deliveries and the like that came before and were not counted again.")
     negative_duplicates: int = counter("Bounces, complaints and the like that came before and were not counted again.")
     forgotten_ids: int = counter("Event ids forgotten before 24 hours for want of memory: a repetition counts again.")

@@ -116,6 +116,7 @@ FAULTS: dict[str, tuple[Callable[[Installation], object], set[str]]] = {
         {"RepmonUnreadableMessages"},
     ),
     "broker deleted what was not read": (lambda to: to.set(lost_messages=4_000), {"RepmonMessagesLost"}),
+    "names are invented": (lambda to: to.set(refused_names=4_000), {"RepmonNewNamesRefused"}),
     "customers are invented": (lambda to: to.set(refused_customers=4_000), {"RepmonNewCustomersRefused"}),
     "ids do not fit": (lambda to: to.set(forgotten_ids=4_000), {"RepmonIdsForgotten"}),
     "storing is behind": (lambda to: to.set(waiting=1), {"RepmonReadingPaused"}),

@@ -64,6 +64,8 @@ def test_page_names_the_files_that_one_delivered_event_passes(
     embedded_kafka: Kafka, store_settings: ClickHouse, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_customer(store, "acme", plan="", domains=(), by="Ida", why="signed", now_ms=utc_now_ms())
+    address = {"dimension": "ip", "customer": "acme", "bucket": utc_now_ms() // 1_000, "value": "192.0.2.1"}
+    store.insert("counts", {name: [value] for name, value in address.items()})
     publisher = Publisher(embedded_kafka)
     event = {
         "id": "e1", "type": "delivered", "time": utc_now_ms(), "customer": "acme", "message_id": "m1",

@@ -8,8 +8,11 @@ import pytest
 from schemas.event import EventType
 from schemas.times import DAY_MS, HOUR_MS
 from streams.intake.batch import Batch
+from streams.intake.count import all_known, known_as
 from streams.intake.flush import LEASE_S, flush, stored_offsets
+from streams.intake.known_customers import learn_names
 from streams.intake.leftovers import find_leftovers, forget_of_former_topics
+from streams.intake.new_names import KnownNames
 from streams.intake.remembered import load_seen
 from streams.intake.seen import SeenIds
 from streams.io.store import Store
@@ -381,3 +384,19 @@ def test_evidence_of_a_former_topic_goes_as_far_as_it_never_counted(store: Store
     assert forget_of_former_topics(store, ids, stored_offsets) == [former]
     assert evidence_of(store) == [(former, 0), (now, 0)]
     assert forget_of_former_topics(store, ids, stored_offsets) == [], "once is enough"
+
+
+def test_names_that_are_stored_are_known_to_a_worker_that_starts(store: Store) -> None:
+    known = KnownNames()
+    learn_names(known, store, NOW)
+    assert known.open_until_ms == NOW + HOUR_MS
+    mine = batch(0, 0)
+    put(
+        mine, "e", customer="a'cme", stream="one/news", provider="gmail", ip_pool="p", sending_ip="192.0.2.1",
+        from_domain="From.example", dkim_domain="signer.example",
+    )  # fmt: skip
+    assert flushed(store, mine).ours
+    learn_names(known, store, NOW)
+    assert known.open_until_ms == 0
+    assert all_known(known.stored, known_as("a'cme", "one/news", "192.0.2.1", "p", "from.example", "signer.example"))
+    assert [known_as(each, "one/news", "", "", "", "")[1] in known for each in ("a'cme", "other")] == [True, False]
