@@ -11,10 +11,12 @@ from api.cli.lazy import command
 from api.cli.options import json_lines, told_where, with_settings
 from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line
-from jobs.embedded.backup import BackupError, create_backup, list_backups, restore_backup
+from jobs.embedded.backup import BackupError, create_backup, list_backups
 from jobs.embedded.backup_manifest import BackupManifest
 from jobs.embedded.folder import HASH_KEY, DataFolder
 from jobs.embedded.reach import look
+from jobs.embedded.restore import restore_backup
+from jobs.setup.generations import check_generation
 from schemas.settings import Settings, names_store
 from schemas.times import utc_now_ms
 from schemas.wording import rfc3339
@@ -72,10 +74,14 @@ def restore(settings: Settings, backup: Path, replace: bool) -> None:
     data.take()
     try:
         _check_key(backup, data, replace=replace)
-        manifest, aside = restore_backup(backup, _chdb(settings, data), replace=replace, now_ms=utc_now_ms())
-        if (backup / HASH_KEY).is_file():
-            (data.path / HASH_KEY).write_bytes((backup / HASH_KEY).read_bytes())
-            (data.path / HASH_KEY).chmod(0o600)
+        manifest, aside = restore_backup(
+            backup,
+            _chdb(settings, data),
+            data.path / HASH_KEY,
+            replace=replace,
+            now_ms=utc_now_ms(),
+            check=check_generation,
+        )
     finally:
         data.give_back()
     rows = sum(manifest.rows.values())

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+from pathlib import Path
 
 import msgspec
 
@@ -11,6 +12,7 @@ from jobs.embedded.durable import DiskSync, set_durable
 from jobs.embedded.folder import DataFolder
 from jobs.embedded.packages import BROKER, STORE, check_installed
 from jobs.embedded.reader import READER, ReaderAccess
+from jobs.embedded.restore import unfinished_restore
 from jobs.embedded.store_server import StoreServer
 from schemas.settings import ClickHouse, Settings, SettingsError, names_broker, names_store
 from streams.io.store import open_store
@@ -70,7 +72,8 @@ class EmbeddedParts:
         and why.
 
         Raises:
-            SettingsError: the port, an option or the reading user's password in the data folder cannot be used.
+            SettingsError: the port, an option or the reading user's password in the data folder cannot be used, or a
+                restore was ended before there was a store again.
         """
         own = self.settings.clickhouse
         embedded, why = why_store(self.settings)
@@ -82,6 +85,8 @@ class EmbeddedParts:
             )
         check_installed(STORE)
         path = str(DataFolder(own.path).path) if own.path else str(self._folder.chdb)
+        if fault := unfinished_restore(Path(path)):
+            raise SettingsError(fault)
         port = self.settings.embedded.store_port
         reader = ReaderAccess(self._folder.reader_password())
         try:

@@ -9,25 +9,27 @@ between workers that hold the same messages, and of those who held any when the 
 store and they are one process, or had to be stopped. Who comes then begins one behind the stored offset.
 """
 
+import fcntl
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
-from jobs.embedded.backup_manifest import FORMAT, MANIFEST, BackedUpFile, BackupManifest, order, without_ttl
+from jobs.embedded.backup_manifest import FORMAT, MANIFEST, BackedUpFile, BackupFormat, BackupManifest, order
 from jobs.embedded.folder import HASH_KEY
 from schemas.errors import InvalidInputError
-from schemas.settings import ClickHouse
 from schemas.times import utc_now_ms, utc_time
 from schemas.version import VERSION
-from streams.io.store import Store, open_store
+from streams.io.store import Store
 
 STORE = "store"
+#: Where the engine puts frozen parts, and how the names of ours begin.
+SHADOW, FROZEN = "shadow", "repmon_"
 CHUNK = 1 << 20
 DISK = "SELECT path FROM system.disks WHERE name = 'default'"
 DATABASE = "SELECT metadata_path, version() FROM system.databases WHERE name = currentDatabase()"
@@ -38,27 +40,6 @@ FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTre
 """
 #: `{name}` is made here.
 FREEZE = "ALTER TABLE {table} FREEZE WITH NAME '{name}'"
-#: Ids by which repetitions are known are asked for by the time they came: after a restore as if they had come as much
-#: later as the backup is old.
-RENEWED = {
-    "remembered_ids": """
-INSERT INTO remembered_ids
-SELECT topic, partition, partitions, came + toIntervalSecond({age:UInt32}), source, last_offset, hashes
-FROM remembered_ids WHERE came > toDateTime({since:UInt32})
-""",
-    "negative_ids": """
-INSERT INTO negative_ids
-SELECT hash, source, position, came + toIntervalSecond({age:UInt32})
-FROM negative_ids WHERE came > toDateTime({since:UInt32})
-""",
-}
-#: How long ids are asked for, in s, and the TTL that their tables have.
-KEPT_S = {"remembered_ids": 30 * 3_600, "negative_ids": 31 * 86_400}
-TTLS = {"remembered_ids": "came + toIntervalHour(30)", "negative_ids": "came + toIntervalDay(31)"}
-SET_TTL = "ALTER TABLE {table} MODIFY TTL {ttl}"
-BROKEN = """
-SELECT table, name FROM system.detached_parts WHERE database = currentDatabase() AND reason != '' ORDER BY table, name
-"""
 
 
 class BackupError(InvalidInputError):
@@ -69,10 +50,11 @@ def create_backup(store: Store, folder: Path, hash_key: Path) -> tuple[Path, Bac
     """Copy the database of `store`, an embedded one on this machine, into a new folder below `folder`; `hash_key` is
     copied where there is such a file. Returns the new folder and its manifest.
 
+    What a backup that was killed left in the store is removed. One that fails leaves nothing.
+
     Raises:
-        BackupError: there is one of this second already.
+        BackupError: there is one of this second already, another is being taken, or a file cannot be read or written.
         StoreError: the store failed.
-        OSError: a file cannot be read or written; what was written has no manifest then.
     """
     began_ms, began = utc_now_ms(), time.monotonic()
     name = f"{utc_time(began_ms):%Y%m%dT%H%M%SZ}"
@@ -80,38 +62,67 @@ def create_backup(store: Store, folder: Path, hash_key: Path) -> tuple[Path, Bac
     root = Path(str(store.rows(DISK)[0][0]))
     ((metadata, version),) = store.rows(DATABASE)
     tables = {str(table): str(where) for table, where in store.rows(TABLES)}
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(root / SHADOW):
+        _make(target)
+        frozen = f"{FROZEN}{name}"
+        shadow = root / SHADOW / frozen
+        try:
+            for table in order(tables):
+                store.run(FREEZE.format(table=table, name=frozen))
+            rows = {table: rows_of(shadow / where) for table, where in tables.items()}
+            sources = {**_files(shadow, shadow), **_metadata(root, store.settings.database, str(metadata))}
+            files = tuple(copied(source, target / STORE, path) for path, source in sorted(sources.items()))
+            key = copied(hash_key, target, HASH_KEY).digest if hash_key.is_file() else ""
+            if key:
+                (target / HASH_KEY).chmod(0o600)
+            os.sync()
+            manifest = BackupManifest(
+                format=FORMAT,
+                repmon=VERSION,
+                clickhouse=str(version),
+                database=store.settings.database,
+                time_ms=began_ms,
+                seconds=round(time.monotonic() - began, 3),
+                rows=rows,
+                files=files,
+                hash_key=key,
+            )
+            (target / "manifest.part").write_bytes(msgspec.json.encode(manifest))
+            (target / "manifest.part").replace(target / MANIFEST)
+        except BaseException as error:
+            shutil.rmtree(target, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise BackupError(f"{target}: {error.strerror}; what was written of it is removed") from error
+            raise
+        finally:
+            shutil.rmtree(shadow, ignore_errors=True)
+    return target, manifest
+
+
+@contextmanager
+def _alone(shadow: Path) -> Iterator[None]:
+    """No other backup of this store is taken meanwhile; parts that one before left frozen go, with the space that they
+    take."""
     try:
+        shadow.mkdir(mode=0o700, exist_ok=True)
+        with (shadow / "repmon.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BackupError(f"{shadow.parent}: another backup of it is being taken") from error
+            for left in shadow.glob(f"{FROZEN}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
+    except OSError as error:
+        raise BackupError(f"{error.filename or shadow}: {error.strerror}") from error
+
+
+def _make(target: Path) -> None:
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.mkdir(mode=0o700)
     except FileExistsError as error:
         raise BackupError(f"{target}: is there already; take one backup a second at most") from error
-    frozen = f"repmon_{name}"
-    shadow = root / "shadow" / frozen
-    try:
-        for table in order(tables):
-            store.run(FREEZE.format(table=table, name=frozen))
-        rows = {table: rows_of(shadow / where) for table, where in tables.items()}
-        sources = {**_files(shadow, shadow), **_metadata(root, store.settings.database, str(metadata))}
-        copied = tuple(_copied(source, target / STORE, path) for path, source in sorted(sources.items()))
-    finally:
-        shutil.rmtree(shadow, ignore_errors=True)
-    if hash_key.is_file():
-        shutil.copyfile(hash_key, target / HASH_KEY)
-        (target / HASH_KEY).chmod(0o600)
-    os.sync()
-    manifest = BackupManifest(
-        format=FORMAT,
-        repmon=VERSION,
-        clickhouse=str(version),
-        database=store.settings.database,
-        time_ms=began_ms,
-        seconds=round(time.monotonic() - began, 3),
-        rows=rows,
-        files=copied,
-    )
-    (target / "manifest.part").write_bytes(msgspec.json.encode(manifest))
-    (target / "manifest.part").replace(target / MANIFEST)
-    return target, manifest
 
 
 def read_manifest(backup: Path) -> BackupManifest:
@@ -121,14 +132,17 @@ def read_manifest(backup: Path) -> BackupManifest:
         BackupError: it has no manifest, as where it was not finished, or one that cannot be read.
     """
     try:
-        found = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=BackupManifest)
+        read = (backup / MANIFEST).read_bytes()
+        by = msgspec.json.decode(read, type=BackupFormat)
+        if by.format != FORMAT:
+            raise BackupError(
+                f"{backup}: of format {by.format}, which this version does not read: repmon {by.repmon} took it"
+            )
+        return msgspec.json.decode(read, type=BackupManifest)
     except FileNotFoundError as error:
         raise BackupError(f"{backup}: no backup, or one that was not finished: {MANIFEST} is missing") from error
     except (OSError, msgspec.DecodeError) as error:
         raise BackupError(f"{backup / MANIFEST}: {error}") from error
-    if found.format != FORMAT:
-        raise BackupError(f"{backup}: of format {found.format}, which this version does not read")
-    return found
 
 
 def list_backups(folder: Path) -> list[tuple[Path, BackupManifest | None]]:
@@ -143,60 +157,9 @@ def list_backups(folder: Path) -> list[tuple[Path, BackupManifest | None]]:
     return found
 
 
-def restore_backup(backup: Path, chdb: Path, *, replace: bool, now_ms: int) -> tuple[BackupManifest, Path | None]:
-    """Make a store of a backup in the folder `chdb`, which nobody may have open. Returns the manifest, and where the
-    store is now that was there, with `replace`.
-
-    Every file is compared with its digest, and the engine opens the new store before it is put in place.
-
-    Raises:
-        BackupError: the backup is not whole, or a store is there and is not to be replaced.
-        StoreError: the engine cannot open it.
-    """
-    manifest = read_manifest(backup)
-    there = chdb.is_dir() and any(chdb.iterdir())
-    if there and not replace:
-        raise BackupError(f"{chdb}: there is a store; --replace moves it aside")
-    staged = chdb.with_name(f"{chdb.name}.restoring")
-    shutil.rmtree(staged, ignore_errors=True)
-    for each in manifest.files:
-        _check_path(backup, each.path)
-        try:
-            copied = _copied(backup / STORE / each.path, staged, each.path)
-        except OSError as error:
-            raise BackupError(f"{backup}: {each.path}: {error.strerror}") from error
-        if copied != each:
-            raise BackupError(f"{backup}: {each.path} is not as it was: the backup is damaged")
-    _renew(staged, manifest, max(0, (now_ms - manifest.time_ms) // 1000))
-    aside = None
-    if there:
-        aside = chdb.with_name(f"{chdb.name}.before-{utc_time(now_ms):%Y%m%dT%H%M%SZ}")
-        chdb.rename(aside)
-    elif chdb.is_dir():
-        chdb.rmdir()
-    staged.rename(chdb)
-    os.sync()
-    return manifest, aside
-
-
 def rows_of(table: Path) -> int:
     """How many rows the parts in a folder have, as each part says itself."""
     return sum(int(file.read_text()) for file in table.glob("*/count.txt"))
-
-
-def _renew(staged: Path, manifest: BackupManifest, age_s: int) -> None:
-    """Let ids be known as long after the restore as they would have been after the backup."""
-    for table in RENEWED:
-        for file in (staged / "store").glob(f"*/*/{table}.sql"):
-            file.write_text(without_ttl(file.read_text(encoding="utf-8")), encoding="utf-8")
-    with open_store(ClickHouse(path=str(staged), database=manifest.database)) as store:
-        if broken := store.rows(BROKEN):
-            raise BackupError(f"the engine cannot read {broken[0][1]} of {broken[0][0]}: the backup is damaged")
-        for table, sql in RENEWED.items():
-            since = max(0, manifest.time_ms // 1000 - KEPT_S[table])
-            if age_s and table in manifest.rows:
-                store.run(sql, {"age": age_s, "since": since})
-            store.run(SET_TTL.format(table=table, ttl=TTLS[table]))
 
 
 def _metadata(root: Path, database: str, place: str) -> dict[str, Path]:
@@ -214,7 +177,12 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place) / name for name in names)
 
 
-def _copied(source: Path, into: Path, path: str) -> BackedUpFile:
+def copied(source: Path, into: Path, path: str) -> BackedUpFile:
+    """Copy a file to `path` below `into`.
+
+    Raises:
+        OSError: it cannot be read or written, or is there already.
+    """
     target = into / path
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     digest, size = blake2b(digest_size=16), 0
@@ -224,8 +192,3 @@ def _copied(source: Path, into: Path, path: str) -> BackedUpFile:
             size += len(chunk)
             written.write(chunk)
     return BackedUpFile(path, size, digest.hexdigest())
-
-
-def _check_path(backup: Path, path: str) -> None:
-    if path.startswith("/") or ".." in Path(path).parts or not re.fullmatch(r"[\w./%-]+", path):
-        raise BackupError(f"{backup}: {path!r} is no place within a store")

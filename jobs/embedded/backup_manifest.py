@@ -23,9 +23,16 @@ class BackedUpFile(msgspec.Struct, frozen=True, array_like=True):
     digest: str
 
 
+class BackupFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """What every version can read of every manifest."""
+
+    format: int
+    repmon: str = "of another version"
+
+
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One backup. `time_ms` is when its counts were taken (epoch ms, UTC); `rows` are those of each table. `seconds` is
-    how long it took."""
+    how long it took. `hash_key` is the digest of the file with the key, empty where there is none."""
 
     format: int
     repmon: str
@@ -35,6 +42,7 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     seconds: float
     rows: Mapping[str, int]
     files: tuple[BackedUpFile, ...]
+    hash_key: str = ""
 
     @property
     def size(self) -> int:

@@ -3,12 +3,15 @@ and every count is compared with what was produced.
 
     python -m tests.upgrade [--from COMMIT] [--events N]
 
+With at least 20,000 events what it found is kept for benchmarks/RESULTS.md.
+
 The old code is taken out of the repository and runs with the packages of today, which it has to be able to. While it
 still counts, a migration that it could not count with must be refused.
 """
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,9 +21,12 @@ from collections import Counter
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from benchmarks import results
+from benchmarks.results import Figure
 from jobs.embedded.broker import EmbeddedBroker
 from schemas.settings import ClickHouse
 from schemas.times import utc_now_ms
@@ -34,6 +40,8 @@ from tests.support.waiting import wait_for
 #: The first commit whose tables may be upgraded; migrations 1 to 22.
 OLDEST = "1006786"
 CUSTOMERS = 50
+#: From here on it is more than a trial.
+LEAST_EVENTS = 20_000
 IN_TIME_S = 180.0
 TOTALS = "SELECT customer, sum(delivered) FROM counts WHERE dimension = 'provider' GROUP BY customer"
 OLD_ENTRY = "import sys; sys.argv[0] = 'repmon'; from api.cli import {main}; {main}()"
@@ -41,6 +49,30 @@ OLD_ENTRY = "import sys; sys.argv[0] = 'repmon'; from api.cli import {main}; {ma
 
 class UpgradeError(Exception):
     """What was not as it should be."""
+
+
+class UpgradeOutcome(NamedTuple):
+    """What a run found: migrations of both versions, events `sent`, and how many of them were sent and `counted` when
+    the old worker was killed."""
+
+    old_migrations: int
+    new_migrations: int
+    sent: int
+    sent_before: int
+    counted_before: int
+
+    def figures(self) -> list[Figure]:
+        """As they are reported."""
+        counted = f"of {self.sent_before:,} sent until then"
+        return [
+            Figure(name="migrations of the old version", value=self.old_migrations, unit=""),
+            Figure(name="migrations that were made since", value=self.new_migrations, unit=""),
+            Figure(
+                name="counted when the old worker was killed", value=self.counted_before, unit="events", note=counted
+            ),
+            Figure(name="sent in all", value=self.sent, unit="events", note="each fiftieth twice"),
+            Figure(name="customers counted otherwise than sent", value=0, unit=f"of {CUSTOMERS}"),
+        ]
 
 
 def check_out(commit: str, folder: Path) -> dict[str, str]:
@@ -137,14 +169,15 @@ def finished(process: "subprocess.Popen[str]", code: int = 0) -> str:
     return said
 
 
-def upgrade(at: Installation, events: int) -> None:
+def upgrade(at: Installation, events: int) -> UpgradeOutcome:
     """Go through the upgrade, and say each step.
 
     Raises:
         UpgradeError: a step was not as it should be.
     """
     finished(at.old("topics", "create"))
-    print(f"old: {len(finished(at.old('migrate')).splitlines())} migrations")
+    old = len(finished(at.old("migrate")).splitlines())
+    print(f"old: {old} migrations")
     sent = at.produce(0, events)
     with at.old("ingest") as worker:
         wait_for(lambda: at.totals().total() > events // 4, "the old worker to have counted something", IN_TIME_S)
@@ -157,7 +190,8 @@ def upgrade(at: Installation, events: int) -> None:
         print("new, beside the old worker:", finished(refused, 2).strip())
         worker.kill()
         worker.communicate()
-    print(f"old worker killed with {at.totals().total():,} of {sent.total():,} events counted")
+    counted_before, sent_before = at.totals().total(), sent.total()
+    print(f"old worker killed with {counted_before:,} of {sent_before:,} events counted")
     applied = finished(at.new("migrate")).splitlines()
     print(f"new: {len(applied)} migrations")
     finished(at.new("topics", "create"))
@@ -169,6 +203,7 @@ def upgrade(at: Installation, events: int) -> None:
     if (counted := at.totals()) != sent:
         raise UpgradeError(f"counted otherwise than sent: {(counted - sent) + (sent - counted)}")
     print(f"counts of {len(sent)} customers are exact: {sent.total():,} events")
+    return UpgradeOutcome(old, len(applied), sent.total(), sent_before, counted_before)
 
 
 def main() -> int:
@@ -180,12 +215,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="repmon-upgrade-") as name:
         at = Installation(Path(name), arguments.commit)
         try:
-            upgrade(at, arguments.events)
+            outcome = upgrade(at, arguments.events)
         except UpgradeError as failure:
             print(f"failed: {failure}")
             return 1
         finally:
             at.close()
+    command = shlex.join(["python", "-m", "tests.upgrade", *sys.argv[1:]])
+    results.save("upgrade", command, figures=outcome.figures(), trial=arguments.events < LEAST_EVENTS)
     return 0
 
 
