@@ -16,6 +16,8 @@ from jobs.data.erasure_plan import (
     change_sql,
     count_sql,
     customer_values,
+    project_sql,
+    purge_sql,
     recipient_values,
 )
 from jobs.data.fault import StoredDataError
@@ -39,6 +41,11 @@ WHERE customer = {name:String} AND mode = 'act' AND state NOT IN {over:Array(Str
 """
 DEAD_LETTERS = "SELECT count() FROM dead_letters WHERE position(payload, {name:String}) > 0"
 POLICIES = "SELECT count() FROM policies WHERE position(text, {quoted:String}) > 0"
+#: Parts of a table: how many hide rows, and how many are without the projection.
+PARTS = """
+SELECT countIf(has_lightweight_delete), countIf(NOT has(projections, {projection:String})) FROM system.parts
+WHERE database = currentDatabase() AND table = {table:String} AND active
+"""
 LAST_JUDGED = "SELECT toUnixTimestamp64Milli(toDateTime64(max(updated), 3, 'UTC')) FROM standings"
 SUBJECT_BYTES = 16
 #: A monitor judges everybody every ten minutes: one that wrote nothing for longer does not run.
@@ -125,6 +132,7 @@ def erase_customer(
             wait(forgotten_s)
             rows = _counted(store, CUSTOMER, values)
         _change(store, CUSTOMER, values, rows)
+        _finish(store, CUSTOMER)
     return ErasureReceipt(
         kind="customer",
         subject=subject_of(name, key),
@@ -206,10 +214,27 @@ def _counted(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any]) -
 
 def _change(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any], rows: Sequence[int]) -> None:
     """Erase, where `rows` says that there are any: to find nothing takes the engine as long as to find some."""
-    cluster = f"ON CLUSTER {store.settings.cluster}" if store.settings.cluster else ""
+    cluster = _cluster(store)
     for each, found in zip(plan, rows, strict=True):
         if found:
-            store.run(change_sql(each, cluster), bound(each.where + each.assignments, values))
+            for sql in change_sql(each, cluster):
+                store.run(sql, bound(sql, values))
+
+
+def _finish(store: Store, plan: Sequence[Erasure]) -> None:
+    """What follows once rows are hidden; also where an erasure before was ended at that."""
+    for each in plan:
+        if not each.projection:
+            continue
+        hiding, without = map(int, store.rows(PARTS, {"table": each.table, "projection": each.projection})[0])
+        if hiding:
+            store.run(purge_sql(each, _cluster(store)))
+        if without:
+            store.run(project_sql(each, _cluster(store)))
+
+
+def _cluster(store: Store) -> str:
+    return f"ON CLUSTER {store.settings.cluster}" if store.settings.cluster else ""
 
 
 def _tables(plan: Sequence[Erasure], before: Sequence[int], after: Sequence[int]) -> tuple[ErasedTable, ...]:

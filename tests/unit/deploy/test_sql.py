@@ -12,6 +12,8 @@ from tests.support import sql_texts
 ALLOWED = {
     "jobs/data/erasure_plan.py:change_sql": "tables and conditions are those of the plan; whose they are is bound",
     "jobs/data/erasure_plan.py:count_sql": "the same",
+    "jobs/data/erasure_plan.py:project_sql": "the same",
+    "jobs/data/erasure_plan.py:purge_sql": "the same",
     "jobs/embedded/reader.py:ReaderAccess.limits": "numbers",
     "jobs/embedded/store_server.py:_insert": "what its own client sends, who may do everything; names are checked",
     "jobs/embedded/store_server.py:_run": "the same",

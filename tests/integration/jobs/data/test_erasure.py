@@ -10,16 +10,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs.data.erasure import erase_customer, erase_recipient, subject_of
-from jobs.data.erasure_plan import CUSTOMER
+from jobs.data.erasure import PARTS, erase_customer, erase_recipient, subject_of
+from jobs.data.erasure_plan import CUSTOMER, bound, change_sql, project_sql
 from jobs.data.export import ExportManifest, export_customer, exported
 from jobs.data.fault import StoredDataError
 from schemas.counts import MEASURES
 from streams.adapt.canonical import hash_recipient
 from streams.io.store import Store
 from tests.support.rich_history import random_mail, store_mail
+from tests.support.waiting import wait_for
 
 NAME, OTHER = "ev\"il's \\ GmbH", "other"
+#: Of counts.
+ASKED_PARTS = {"table": "counts", "projection": "hourly"}
 KEY = "0123456789abcdef0123456789abcdef"
 ASKED: Any = {"over": ["lifted"], "by": "Ida", "why": "asked", "forgotten_s": 65.0, "wait": lambda _: None}
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -100,8 +103,29 @@ def test_customer_is_gone_from_every_table_and_others_stay(scene: Store) -> None
     assert json.loads(scene.rows("SELECT detail FROM fleet_incidents")[0][0])["examples"] == [
         {"customer": "(erased)"}, {"customer": OTHER}
     ]  # fmt: skip
+    assert scene.rows(PARTS, ASKED_PARTS)[0][0] == 0
+    wait_for(lambda: scene.rows(PARTS, ASKED_PARTS) == [(0, 0)], "the sums by the hour to be made again")
+    assert counted() == before
     again = erase_customer(scene, NAME, key=KEY, dry_run=False, **ASKED)
     assert again.rows == 0
+
+
+def test_erasure_that_was_ended_when_counts_were_only_hidden_is_gone_on_with(scene: Store) -> None:
+    for sql in change_sql(CUSTOMER[0], ""):
+        scene.run(sql, bound(sql, {"name": NAME}))
+    assert min(scene.rows(PARTS, ASKED_PARTS)[0]) > 0
+    erase_customer(scene, NAME, key=KEY, dry_run=False, **ASKED)
+    wait_for(lambda: scene.rows(PARTS, ASKED_PARTS) == [(0, 0)], "the parts to be written anew")
+
+
+def test_two_erasures_one_after_the_other_do_not_wait_for_sums_of_the_first(scene: Store) -> None:
+    scene.run("SYSTEM STOP MERGES counts")  # mutations too: what the first asked for does not come to its end
+    scene.run(project_sql(CUSTOMER[0], ""))
+    pending = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
+    assert scene.rows(pending) == [(1,)]
+    scene.run(change_sql(CUSTOMER[0], "")[0])
+    assert scene.rows(pending) == [(0,)]
+    scene.run("SYSTEM START MERGES counts")
 
 
 def test_export_has_what_would_be_erased_of_the_customer_alone(scene: Store, tmp_path: Path) -> None:

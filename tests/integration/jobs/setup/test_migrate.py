@@ -236,7 +236,9 @@ def test_the_engine_reads_every_statement_of_a_cluster(store: Store) -> None:
     settings = ClickHouse(cluster="main")
     made = [render(s, settings) for each in migrations() for s in each.statements]
     kept = [MODIFY.format(table="counts", on_cluster="ON CLUSTER main", age="bucket", days=400)]
-    erased = [change_sql(Erasure("counts", "customer = {customer:String}"), "ON CLUSTER main")]
+    whose = "customer = {customer:String}"
+    plan = Erasure("events", whose), Erasure("counts", whose, projection="hourly")
+    erased = [sql for each in plan for sql in change_sql(each, "ON CLUSTER main")]
     statements = made + kept + erased
     read = store.rows(READ, {"statements": statements})
     assert len(read) == len(statements)
