@@ -42,9 +42,10 @@ WHERE {{}} GROUP BY {_KEYS}
 COUNTS_COLUMNS = f"({_KEYS}, {', '.join(MEASURES)}, last_offset, first_offset, offsets)"
 #: The rows of a part: the counts of some customers, each key once, in order. Merges change nothing of that.
 PART_OF_COUNTS = _COUNTS.format("cityHash64(customer) % {parts:UInt32} = {part:UInt32}") + f" ORDER BY {_KEYS}"
-#: `{columns}`, `{table}` and `{key}` are ours. No column of a key is ever NULL, whose hash would be none.
+#: Of rows with one key that are not merged yet, as a restore leaves some, the one that counts: in another table another
+#: might. `{columns}`, `{table}` and `{key}` are ours. No column of a key is ever NULL, whose hash would be none.
 PART_OF_TABLE = """
-SELECT {columns} FROM {table} WHERE cityHash64({key}) % {parts:UInt32} = {part:UInt32} ORDER BY {key}
+SELECT {columns} FROM {table} FINAL WHERE cityHash64({key}) % {parts:UInt32} = {part:UInt32} ORDER BY {key}
 """
 KEY = "SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
 #: How many rows there are as they count, and a number that changes with any of them.
