@@ -44,7 +44,10 @@ _MACHINES = ("delivery-status", "disposition-notification", "feedback-report")
 _TAG = re.compile(r"<(?![^<>\s]{1,64}@)[^<>]{0,2000}>")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/h\d|/li)\b[^<>]{0,200}>", re.IGNORECASE)
 #: A reply code of a failure with what may stand before it, then a status, or text.
-REPLY = re.compile(r"(?:^|[\s:;(\"'=>/])([45]\d\d)[ -](?=[ #\"'<(-]{0,9}\w)|(?:^|[\s#(:])([45]\.\d{1,3}\.\d{1,3})\b")
+#: Telephone numbers are none.
+REPLY = re.compile(
+    r"(?:^|[\s:;(\"'=>/])([45]\d\d)(?!-\d{3}-\d)[ -](?=[ #\"'<(-]{0,9}\w)|(?:^|[\s#(:])([45]\.\d{1,3}\.\d{1,3})\b"
+)
 #: Lines that begin something else, or that say nothing.
 _RULE = re.compile(r"^[ \t]*[-=_*#|]{3,}|^--\S{8,}$")
 _EMPTY_REASON = re.compile(r"^\(?(?:reason|expanded from)\b:?[ )]*$|^\(?(?:expanded|generated) from", re.IGNORECASE)
