@@ -2,18 +2,22 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from tests.support.root import ROOT
 
 FOLDERS = ("api", "jobs", "streams", "dashboards")
 #: What a statement begins with, in capitals as all of ours are.
-STATEMENT = re.compile(
-    r"^\s*(?:WITH\s|SELECT\s|INSERT INTO\s|ALTER TABLE\s|DELETE FROM\s|CREATE (?:TABLE|DATABASE|VIEW|USER|MATERIALIZED)"
+_WORDS = (
+    r"(?:WITH\s|SELECT\s|INSERT INTO\s|ALTER TABLE\s|DELETE FROM\s|CREATE (?:TABLE|DATABASE|VIEW|USER|MATERIALIZED)"
     r"|DROP (?:TABLE|DATABASE)|TRUNCATE\s|OPTIMIZE TABLE\s|KILL QUERY|SHOW\s|USE\s|SET\s|SYSTEM\s|BACKUP\s|RESTORE\s"
     r"|EXPLAIN\s|DESCRIBE\s|EXCHANGE\s)"
 )
+STATEMENT = re.compile(rf"^\s*{_WORDS}")
+#: Only where there may be one is a file parsed.
+MAY_STATE = re.compile(_WORDS)
 
 
 MODULE = "module"
@@ -26,12 +30,19 @@ class Interpolated(NamedTuple):
     expression: str
 
 
-def statements() -> Iterator[tuple[str, ast.expr]]:
+@cache
+def statements() -> Sequence[tuple[str, ast.expr]]:
     """Every text that is a statement, with where it stands."""
+    return tuple(_statements())
+
+
+def _statements() -> Iterator[tuple[str, ast.expr]]:
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-            for scope, node in _nodes(tree, ""):
+            source = file.read_text(encoding="utf-8")
+            if not MAY_STATE.search(source):
+                continue
+            for scope, node in _nodes(ast.parse(source), ""):
                 text = _written(node)
                 if text is not None and STATEMENT.match(text):
                     yield f"{file.relative_to(ROOT)}:{scope or MODULE}", node

@@ -63,14 +63,26 @@ def packages(modules: dict[str, set[str]], folders: Iterable[str]) -> list[set[s
     return [{canonicalize_name(each) for each in installed.get(name, [name])} for name in sorted(found)]
 
 
+#: The first module that a line imports if it imports any, and what follows.
+IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)(.*)", re.MULTILINE)
+
+
 def _imports(folder: str) -> Iterator[str]:
+    """Only files with a line that may import what is not found yet are parsed."""
+    ignored = {*sys.stdlib_module_names, *LATER_LIBRARY, *OURS, "tests", "benchmarks", "docs"}
+    found = set[str]()
     for file in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_bytes())):
+        text = file.read_text(encoding="utf-8")
+        if all(
+            name in ignored | found and "," not in rest.partition(" import ")[0] for name, rest in IMPORT.findall(text)
+        ):
+            continue
+        for node in ast.walk(ast.parse(text)):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]
-            tops = {name.split(".")[0] for name in names}
-            yield from tops - sys.stdlib_module_names - LATER_LIBRARY - {*OURS, "tests", "benchmarks", "docs"}
+            found |= {name.split(".")[0] for name in names} - ignored
+    yield from found
 
 
 #: What the standard library has from Python 3.14 on.

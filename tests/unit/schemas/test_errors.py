@@ -11,13 +11,16 @@ from schemas import errors
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("schemas", "streams", "jobs", "api", "dashboards", "repmon")
+#: Only where there may be one is a file parsed.
+MAY_DEFINE = re.compile(r"\bclass\s+\w*Error\b")
 
 
 def defined() -> Iterator[tuple[str, list[str]]]:
     """Every error class of the project, with the names of its bases."""
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            text = file.read_text(encoding="utf-8")
+            for node in ast.walk(ast.parse(text)) if MAY_DEFINE.search(text) else ():
                 if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
                     yield node.name, [ast.unparse(base) for base in node.bases]
 

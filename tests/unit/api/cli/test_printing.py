@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +28,15 @@ ELSEWHERE = {
     "jobs/setup/current_tables.py": "it writes a generated file while repmon is developed",
     "jobs/setup/topics.py": "it writes schemas while repmon is developed",
 }
+#: Only where there may be something of it is a file parsed.
+MAY_PRINT = re.compile(r"\b(print|echo|secho|print_json|stdout|stderr|__stdout__|__stderr__)\b")
 EVERY_TEXT = st.text(st.characters())
 
 
 def printing_calls(file: Path) -> Iterator[str]:
     """What in a module may print: `print`, `echo`, the methods of a rich console, standard output and error."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    text = file.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if MAY_PRINT.search(text) else ():
         match node:
             case ast.Call(func=ast.Name(id="print" | "echo" | "secho")):
                 yield ast.unparse(node)
