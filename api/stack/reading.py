@@ -20,7 +20,8 @@ from streams.adapt import (
 from streams.adapt.owners import Owners
 from streams.adapt.places import MESSAGE_ID
 from streams.intake.admission import Admission, KnownCustomers
-from streams.intake.batch import BatchReader, MailReader, time_bounds
+from streams.intake.batch import BatchReader, MailReader
+from streams.intake.bounds import time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.intake.known_customers import learn_customers, learn_names
 from streams.intake.listing_readers import OutsideListingReader

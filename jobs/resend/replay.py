@@ -22,7 +22,7 @@ from streams.adapt.apart import AnyAdapter, read_apart
 from streams.adapt.common import plain
 from streams.adapt.mail_report import default_of, is_unnamed
 from streams.adapt.validate import check_time
-from streams.intake.batch import TimeBounds, time_bounds
+from streams.intake.bounds import TimeBounds, time_bounds
 from streams.io.broker import BrokerError
 from streams.io.store import Store, StoreError
 

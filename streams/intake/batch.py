@@ -15,17 +15,15 @@ from typing import TypeVar
 
 from schemas.dead_letter import DeadLetter
 from schemas.errors import ExternalError
-from schemas.event import MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
+from schemas.event import NEGATIVE_TYPES, MailEvent
 from schemas.listing import BlocklistEvent
-from schemas.settings import Ingest
-from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
+from schemas.times import MINUTE_MS, epoch_ms
 from streams.adapt import Adapter, AdaptError, Context, batch_adapter
-from streams.adapt.apart import read_apart
 from streams.adapt.mail_report import is_unnamed
 from streams.adapt.trust import RefusedReportError
-from streams.adapt.validate import check_time
 from streams.bounces.classify import Classified, Classifier
 from streams.intake.admission import Admission, NotAdmittedError
+from streams.intake.bounds import TimeBounds
 from streams.intake.count import (
     NO_DELIVERY,
     Counted,
@@ -37,6 +35,7 @@ from streams.intake.new_names import NameGate
 from streams.intake.outcomes import earlier_delivery_of
 from streams.intake.refusals import Refused, Unwanted
 from streams.intake.seen import Flags, Ids, SeenIds
+from streams.intake.single import SingleReader
 from streams.intake.stated import stated_ms
 from streams.intake.unnamed import MessageSenders, Unnamed
 
@@ -46,19 +45,6 @@ T = TypeVar("T")
 SHORT_RUN = 50
 #: The share of dead letters is counted in thousandths of messages.
 THOUSAND = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class TimeBounds:
-    """How far an event's time may lie from now, in ms."""
-
-    ahead_ms: int
-    behind_ms: int
-
-
-def time_bounds(settings: Ingest) -> TimeBounds:
-    """How far event times may lie from now, as the settings have it."""
-    return TimeBounds(int(settings.max_ahead_hours * HOUR_MS), int(settings.max_behind_days * DAY_MS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +206,7 @@ class MailReader:
         admission: Admission | None = None,
         names: NameGate | None = None,
     ) -> None:
-        self._adapt = adapt
+        self._single = SingleReader(adapt, context, bounds, admission)
         self._names = names
         self._admission = admission
         self._context = context
@@ -266,27 +252,17 @@ class MailReader:
         events: list[MailEvent] = []
         places: list[int] = []
         times: list[int] = []
-
-        def check(found: Sequence[MailEvent]) -> None:
-            _check_times(self._bounds, now_ms, found)
-            if self._admission is not None:
-                self._admission.check(found, now_ms)
-
         for payload, offset in zip(payloads, offsets, strict=True):
             try:
-                found = _adapted(payload, self._adapt, self._context)
-                check(found)
+                found, rest = self._single.read(payload, now_ms)
             except AdaptError as error:
-                apart = read_apart(self._adapt, payload, self._context, check)
-                if apart is None:
-                    batch.not_admitted += isinstance(error, NotAdmittedError)
-                    # Who is not believed must not be able to stop the topic.
-                    share = 0.0 if isinstance(error, RefusedReportError | NotAdmittedError) else 1.0
-                    batch.set_aside(payload, offset, now_ms, str(error), share)
-                    continue
-                if apart.rest:
-                    batch.set_aside(apart.rest, offset, now_ms, apart.reason, apart.bad_share)
-                found = apart.events
+                batch.not_admitted += isinstance(error, NotAdmittedError)
+                # Who is not believed must not be able to stop the topic.
+                share = 0.0 if isinstance(error, RefusedReportError | NotAdmittedError) else 1.0
+                batch.set_aside(payload, offset, now_ms, str(error), share)
+                continue
+            if rest is not None:
+                batch.set_aside(rest.rest, offset, now_ms, rest.reason, rest.bad_share)
             if any(map(is_unnamed, found)):
                 waiting = [event for event in found if is_unnamed(event)]
                 batch.unnamed.append(Unnamed(offset, payload, now_ms, waiting))
@@ -339,23 +315,9 @@ def _without(items: Sequence[T], places: Sequence[int]) -> list[T]:
 def _times_within(events: list[MailEvent], bounds: TimeBounds, now_ms: int) -> list[int] | None:
     """The times of all events in epoch ms, or None where one lies too far from now."""
     times = [epoch_ms(event.time) for event in events]
-    if not times:
-        return times
-    if min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms:
+    if times and (min(times) < now_ms - bounds.behind_ms or max(times) > now_ms + bounds.ahead_ms):
         return None
     return times
-
-
-def _check_times(bounds: TimeBounds, now_ms: int, events: Sequence[MailEvent]) -> None:
-    for event in events:
-        if not -bounds.behind_ms <= epoch_ms(event.time) - now_ms <= bounds.ahead_ms:
-            raise AdaptError(check_time(event, now_ms, bounds.ahead_ms, bounds.behind_ms) or "")
-
-
-def _adapted(payload: bytes, adapt: Adapter, context: Context) -> list[MailEvent]:
-    if len(payload) > MAX_EVENT_BYTES:
-        raise AdaptError(f"the message has {len(payload):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
-    return adapt(payload, context)
 
 
 class DeadShareError(ExternalError):

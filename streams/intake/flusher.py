@@ -40,6 +40,9 @@ LAST_TRIES = 5
 LAST_WAIT_S = 0.5
 #: How long dead letters may wait for the broker before that is logged, and waited for again.
 ACKNOWLEDGED_S = 5.0
+#: Who was announced so much less (ms) than the debounce ago is due all the same: flushes come about as far apart as
+#: that is long, and one that begins a few ms early would leave its customers to the next.
+EARLY_MS = 200
 
 T = TypeVar("T")
 
@@ -61,7 +64,7 @@ class Flusher:
         self._store = store
         self._publisher = publisher
         self._partitions = publisher.partitions(REPUTATION_CHANGES)
-        self._changed = AnnouncementThrottle(int(change_debounce_s * 1000))
+        self._changed = AnnouncementThrottle(max(0, int(change_debounce_s * 1000) - EARLY_MS))
         #: Of each source the ids known, the bytes they take, and the errors expected of them.
         self._seen: dict[str, tuple[int, int, float]] = {}
         self._metrics = metrics

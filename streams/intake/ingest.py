@@ -18,7 +18,8 @@ from schemas.settings import Ingest as IngestSettings
 from schemas.settings import Kafka
 from schemas.times import utc_now_ms
 from schemas.topics import MAIL_BLOCKLISTINGS
-from streams.intake.batch import BatchReader, DeadShareError, time_bounds
+from streams.intake.batch import BatchReader, DeadShareError
+from streams.intake.bounds import time_bounds
 from streams.intake.flusher import Flusher
 from streams.intake.listing_readers import ListingReader
 from streams.intake.metrics import IngestMetrics

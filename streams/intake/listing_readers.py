@@ -11,7 +11,8 @@ from streams.adapt.apart import read_apart
 from streams.adapt.base import printable
 from streams.adapt.common import plain
 from streams.adapt.validate import check_time
-from streams.intake.batch import Batch, TimeBounds
+from streams.intake.batch import Batch
+from streams.intake.bounds import TimeBounds
 
 LISTING = msgspec.json.Decoder(BlocklistEvent)
 

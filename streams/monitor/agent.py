@@ -23,15 +23,12 @@ from typing import Any, TypeVar
 import msgspec
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from schemas.alert import AlertEvent
-from schemas.kafka_security import PLAIN
 from schemas.policy import Policy
 from schemas.settings import Kafka, MonitorSettings
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_CHANGES
 from streams.io import tracing
 from streams.io.broker import BrokerError
-from streams.io.broker_security import security_of
 from streams.io.changes import customers_in, partition_of
 from streams.io.store import StoreError
 from streams.monitor.ahead import ReadAhead, TakenAhead
@@ -39,36 +36,21 @@ from streams.monitor.batch import BatchJudge, BatchResult
 from streams.monitor.broker_login import check_login
 from streams.monitor.faust_app import faust_app
 from streams.monitor.queue import JudgeQueue
-from streams.windows.pools import NOBODY
+from streams.monitor.timers import Timers, log_alerts
 
 log = logging.getLogger("repmon.monitor")
 
-EVERYBODY_S = 600.0
 #: Of everybody, so many are judged along with each batch of those who changed.
 BACKFILL_BATCH = 2_000
 RETRY_S = (0.5, 15.0)
 MOST_REST_S = 0.5
-#: Pools are judged for at most one part of so many of the time: all customers' counts are read for that. Where they
-#: would not be looked at for so long (s) then, it may be the larger part.
-POOLS_PART, POOLS_REST_S, POOLS_LARGER_PART = 20, 120.0, 10
+#: What one flush changed comes in several messages: after the first it is waited so long (s) for the others, which
+#: would else wait until the batch of the first is judged.
+GATHER_S = 0.05
 #: How long leaving the group may take, in s.
 APP_STOP_S = 3.0
 #: How often it is looked which partitions are ours, and whether the app still runs.
 LOOK_S = 0.5
-#: How often it is looked whether another policy was applied.
-POLICY_S = 2.0
-#: How often it is looked whether a customer was given a fresh start.
-FRESH_STARTS_S = 2.0
-#: How often it is looked for listings that began, were confirmed or ended.
-CAUSES_S = 5.0
-#: How often it is looked for incidents while nobody alarms, if that takes little of the time: one part of so many.
-INCIDENTS_S, INCIDENTS_PART = 10.0, 20
-#: How often it is looked for holds that other monitors began.
-HOLDS_S = 2.0
-#: What people decided is sent within this time.
-OUTGOING_S = 1.0
-#: How often it is looked whether the broker still lets Faust's client in.
-LOGIN_S = 60.0
 
 T = TypeVar("T")
 
@@ -96,8 +78,6 @@ class Monitor:
         self._kafka = kafka
         self._settings = settings
         self._judge = judge
-        self._newer_policy = newer_policy
-        self._refresh_causes = refresh_causes
         self._failed = failed
         self._where = f"Kafka at {kafka.bootstrap}"
         self._partitions = partitions
@@ -114,6 +94,19 @@ class Monitor:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
+        self._timers = Timers(
+            kafka,
+            settings,
+            judge,
+            self._asked,
+            self._timed,
+            self._is_ours,
+            self._judge_again,
+            self._judge_some_day,
+            self._gained,
+            newer_policy,
+            refresh_causes,
+        )
         self.app = faust_app(kafka, data)
         topic = self.app.topic(
             REPUTATION_CHANGES, value_type=bytes, value_serializer="raw", key_serializer="raw", internal=False
@@ -134,21 +127,7 @@ class Monitor:
             gone = isinstance(error, KafkaConnectionError)
             reason = "cannot be reached" if gone else said_by(error)
             raise BrokerError(f"{self._where}: {reason}", unreachable="kafka" if gone else "") from error
-        timers = [
-            self._partitions_watched,
-            self._everybody,
-            self._sweep,
-            self._pools,
-            self._incidents_watched,
-            self._holds_watched,
-        ]
-        timers += [self._fresh_starts_watched, self._decisions_sent]
-        if security_of(self._kafka).protocol != PLAIN:
-            timers.append(self._login_watched)
-        if self._newer_policy is not None:
-            timers.append(self._policy_watched)
-        if self._refresh_causes is not None:
-            timers.append(self._causes_kept)
+        timers = (self._partitions_watched, *self._timers.all())
         self._tasks = [asyncio.create_task(each) for each in (self._judging(), *map(_lasting, timers))]
         self._watch = asyncio.create_task(self._watched(self._tasks[0]))
 
@@ -214,7 +193,8 @@ class Monitor:
             else:
                 batch, read = self._work.take(_monotonic_ms(), self._settings.batch, BACKFILL_BATCH), None
             if not batch:
-                await self._woken(self._work.wait_ms(_monotonic_ms()) / 1000)
+                if await self._woken(self._work.wait_ms(_monotonic_ms()) / 1000):
+                    await self._paused(GATHER_S)
                 continue
             began = loop.time()
             ahead = self._taken_ahead()
@@ -224,7 +204,7 @@ class Monitor:
             self._work.schedule(
                 (customer, at_ms + apart) for customer, at_ms in judged.again if self._is_ours(customer)
             )
-            _tell(judged.alerts)
+            log_alerts(judged.alerts)
             took = loop.time() - began
             # Unless more wait than a batch holds, some time is left to others. What comes meanwhile makes the next
             # batch larger, and a customer in a large batch costs much less than in a small one.
@@ -281,42 +261,6 @@ class Monitor:
             return self._judge.judge_customers(batch, utc_now_ms())
         return self._judge.judge_customers(batch, read.now_ms, read)
 
-    async def _sweep(self) -> None:
-        while True:
-            found = await self._asked(self._judge.not_good)
-            self._work.changed(filter(self._is_ours, found))
-            self._wake.set()
-            await asyncio.sleep(self._settings.sweep_s)
-
-    async def _pools(self) -> None:
-        """One of several monitors judges the pools, on every sweep, if that takes little of the time."""
-        while True:
-            took = 0.0
-            if self._is_ours(NOBODY):
-                alerts, took = await self._timed(lambda: self._judge.judge_pools(utc_now_ms()))
-                _tell(alerts)
-            await asyncio.sleep(pools_rest_s(took, self._settings.sweep_s))
-
-    async def _everybody(self) -> None:
-        """Everybody is judged when a partition is gained, in case the one who had it left changes unjudged;
-        when another policy is in force; and now and then, in case a change was lost."""
-        while True:
-            # Not `asyncio.wait_for`: in Python 3.11 that keeps a cancellation to itself which comes along with what it
-            # waits for (https://github.com/python/cpython/issues/86296), and a monitor that has just gained its
-            # partitions did not stop.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERYBODY_S):
-                    await self._gained.wait()
-            self._gained.clear()
-            try:
-                # In the order of the table: those who are judged together then lie together in it.
-                found = await self._asked(lambda: sorted(self._judge.everybody(utc_now_ms())))
-            except BaseException:
-                self._gained.set()
-                raise
-            self._work.enqueue_low_priority(filter(self._is_ours, found))
-            self._wake.set()
-
     async def _partitions_watched(self) -> None:
         """Several monitors share the work by partition. One that gains or loses some forgets what it kept, since
         another may have judged meanwhile."""
@@ -332,65 +276,14 @@ class Monitor:
                     self._gained.set()
             await asyncio.sleep(LOOK_S)
 
-    async def _policy_watched(self) -> None:
-        """Everybody is judged again when another policy was applied."""
-        while self._newer_policy is not None:
-            try:
-                policy = await self._asked(self._newer_policy)
-            except StoreError as error:
-                # The next look comes as soon as any: a new policy is in force within seconds.
-                log.warning("%s; the policy is looked for again in %.1f s", error, POLICY_S)
-                policy = None
-            if policy is not None:
-                await self._asked(partial(self._judge.set_policy, policy))
-                log.info("judging by policy %s from now on", policy.version)
-                self._gained.set()
-            await asyncio.sleep(POLICY_S)
-
-    async def _causes_kept(self) -> None:
-        """A customer that became the likely cause of a listing is judged again."""
-        while (refresh := self._refresh_causes) is not None:
-            found = await self._asked(lambda: refresh(utc_now_ms()))
-            self._judge_again(found)
-            await asyncio.sleep(CAUSES_S)
-
-    async def _incidents_watched(self) -> None:
-        """Who has mail in an incident that begins, goes on or turns out to be none is judged again."""
-        while True:
-            found, took = await self._timed(lambda: self._judge.refresh_incidents(utc_now_ms()))
-            self._judge_again(found)
-            await asyncio.sleep(max(INCIDENTS_S, INCIDENTS_PART * took))
-
-    async def _fresh_starts_watched(self) -> None:
-        """Whose windows begin anew is judged again at once."""
-        while True:
-            found = await self._asked(lambda: self._judge.refresh_fresh_starts(utc_now_ms()))
-            self._judge_again(found)
-            await asyncio.sleep(FRESH_STARTS_S)
-
-    async def _holds_watched(self) -> None:
-        """Who rose before so many did that another monitor began a hold is judged again."""
-        while True:
-            found = await self._asked(lambda: self._judge.holds.refresh(utc_now_ms()))
-            self._judge_again(found)
-            await asyncio.sleep(HOLDS_S)
-
-    async def _decisions_sent(self) -> None:
-        """One of several monitors sends what people decided."""
-        while True:
-            if self._is_ours(NOBODY):
-                await self._asked(lambda: self._judge.outgoing.send(utc_now_ms()))
-            await asyncio.sleep(OUTGOING_S)
-
-    async def _login_watched(self) -> None:
-        """Faust's client tries for ever where its login or certificate is refused some day, without a word."""
-        while True:
-            await asyncio.sleep(LOGIN_S)
-            await check_login(self._kafka)
-
     def _judge_again(self, customers: Iterable[str]) -> None:
         """Judge those of them who are ours once more."""
         self._work.changed(filter(self._is_ours, customers))
+        self._wake.set()
+
+    def _judge_some_day(self, customers: Iterable[str]) -> None:
+        """The same, a few at a time along with those who changed."""
+        self._work.enqueue_low_priority(filter(self._is_ours, customers))
         self._wake.set()
 
     def _is_ours(self, customer: str) -> bool:
@@ -409,11 +302,13 @@ class Monitor:
 
         return await self._asked(measured)
 
-    async def _woken(self, most_s: float) -> None:
-        """Return when something is new, or after `most_s` (which may be infinite)."""
+    async def _woken(self, most_s: float) -> bool:
+        """Return when something is new, or after `most_s` (which may be infinite); whether something is."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), None if most_s == float("inf") else most_s)
+        new = self._wake.is_set()
         self._wake.clear()
+        return new
 
     async def _paused(self, seconds: float) -> None:
         """Return after so many seconds, or when the monitor is stopped."""
@@ -455,19 +350,6 @@ async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except Exception:
             log.exception("trying again in %.1f s", RETRY_S[1])
         await asyncio.sleep(RETRY_S[1])
-
-
-def pools_rest_s(took_s: float, sweep_s: float) -> float:
-    """How long pools are not judged, after that took so long."""
-    return max(sweep_s, min(POOLS_PART * took_s, max(POOLS_REST_S, (POOLS_LARGER_PART - 1) * took_s)))
-
-
-def _tell(alerts: Iterable[AlertEvent]) -> None:
-    for alert in alerts:
-        about = {"customer": alert.data.customer, "alert": alert.id}
-        log.info("%s %s %s", alert.data.kind, alert.subject, alert.data.explanation, extra=about)
-        if tracing.ACTIVE is not None:
-            tracing.ACTIVE.note_alert(alert.data.customer, alert.id, alert.data.rule, alert.data.kind)
 
 
 def _customers(value: bytes) -> list[str]:

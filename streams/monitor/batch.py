@@ -20,7 +20,6 @@ from schemas.incident import Incident
 from schemas.policy import Policy
 from schemas.policy_metric import REPORTED_SPAM, window_ms
 from schemas.providers import Providers
-from schemas.scope import SHARED
 from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
 from streams.alerts.alarmed import alarmed_by_listings, alarmed_by_mail
@@ -32,7 +31,6 @@ from streams.alerts.outcome import (
     BatchContext,
     SubjectOutcome,
     alarms,
-    empty,
     may_be_released,
     subject_outcome,
     with_open_alerts,
@@ -52,13 +50,14 @@ from streams.monitor.decided import DecidedBatch
 from streams.monitor.half_counted import HalfCounted
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.outgoing import OutgoingSender
+from streams.monitor.pooled import PoolJudge
 from streams.monitor.released import judged_since_releases
-from streams.monitor.unjudged import shared_with_unjudged, with_unjudged
+from streams.monitor.unjudged import with_unjudged
 from streams.subjects.arrays import Subjects
 from streams.subjects.fresh_starts import among
 from streams.subjects.stored_fresh_starts import FreshStartWatch, read_since
 from streams.windows.current import Windows
-from streams.windows.pools import NOBODY, Pooled, Pools, judge_pool, pool_evidence
+from streams.windows.pools import NOBODY
 from streams.windows.reported import customers_reported
 
 #: Who must be judged again although nothing new came: windows slide, and what was excessive may be over.
@@ -76,9 +75,6 @@ SELECT customer
 FROM (SELECT customer, argMax(state, updated) AS last FROM alert_states GROUP BY customer, scope, rule)
 WHERE customer != '' AND JSONExtractBool(last, 'lifted')
 """
-
-#: What pools have over more than a day is so old at most: to read it, a month of all customers is summed up.
-LONG_POOLS_MS = 600_000
 
 #: Whose times are passed in, is not waited for.
 DEFAULTS = MonitorSettings(alone_wait_s=0.0)
@@ -171,9 +167,7 @@ class BatchJudge:
             self._windows = windows
             self._reading += 1
         self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, everything=True)
-        self._pools = [
-            Pools(self._store, policy, self._fbl, LONG_POOLS_MS, kind) for kind in SHARED if kind in policy.scopes
-        ]
+        self._pools = PoolJudge(self._store, policy, self._fbl, self._counted)
         self._standings = Standings(
             self._store, policy, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
         )
@@ -257,7 +251,7 @@ class BatchJudge:
                 self._reading += 1
         if not changed:
             return set()
-        self._forget_pools()
+        self._pools.forget()
         return self._incidents.affected(changed, now_ms)
 
     def refresh_fresh_starts(self, now_ms: int) -> set[str]:
@@ -268,7 +262,7 @@ class BatchJudge:
         """
         found = self._fresh_starts.refresh(now_ms)
         if found:
-            self._forget_pools()
+            self._pools.forget()
         return found
 
     def _decided(self, wanted: Sequence[str], now_ms: int, ahead: ReadAhead | None = None) -> DecidedBatch:
@@ -308,23 +302,9 @@ class BatchJudge:
             StoreError, BrokerError: nothing is lost; judge them again.
         """
         lives = read_lives(self._store, [NOBODY], now_ms)
-        found = [pool for pools in self._pools for pool in pools.read(now_ms, everything=not self._leaves_out)]
-        silent = {state.scope for state in lives.states.values() if state.is_open} - {each.scope for each in found}
-        found += [Pooled(scope, {}) for scope in sorted(silent)]
-        context = BatchContext({}, lives.acknowledgements, frozenset())
-        outcomes = [
-            subject_outcome(
-                empty(NOBODY, pool.scope),
-                judge_pool(pool, self.policy, now_ms),
-                lives.states,
-                context,
-                self.policy,
-                self._counted,
-                pool.by_rule,
-            )
-            for pool in found
-        ]
-        sent = self._record(outcomes, self._pool_evidence(outcomes, now_ms), lives, now_ms)
+        outcomes = self._pools.decided(lives, now_ms, everything=not self._leaves_out)
+        evidence = self._pools.evidence(outcomes, now_ms, left_out=bool(self._incidents.excluded))
+        sent = self._record(outcomes, evidence, lives, now_ms)
         self.metrics.alerts += len(sent)
         return sent
 
@@ -333,12 +313,8 @@ class BatchJudge:
         with self._windows_lock:
             self._windows.forget()
             self._reading += 1
-        self._forget_pools()
+        self._pools.forget()
         self._standings.forget()
-
-    def _forget_pools(self) -> None:
-        for pools in self._pools:
-            pools.forget()
 
     def not_good(self) -> set[str]:
         """Customers whose standing is other than good."""
@@ -418,22 +394,3 @@ class BatchJudge:
         changed = [state for outcome in outcomes for state in outcome.states]
         alerts = alert_events(outcomes, evidence, self.policy, lives.since)
         return self._recorder.record([*done.states, *changed], [*done.alerts, *alerts], lives, now_ms)
-
-    def _pool_evidence(self, outcomes: Sequence[SubjectOutcome], now_ms: int) -> dict[SubjectRule, Evidence]:
-        rules = {rule.name: rule for rule in self.policy.rules}
-        found = {
-            (*outcome.key, verdict.rule): pool_evidence(
-                self._store,
-                outcome.subject.scope,
-                rules[verdict.rule],
-                verdict.window,
-                self.policy,
-                self._fbl,
-                now_ms,
-            )
-            for outcome in outcomes
-            for _, verdict in outcome.transitions
-        }
-        if not self._incidents.excluded:
-            return found
-        return shared_with_unjudged(found, self._store, outcomes, self.policy, now_ms)

@@ -11,7 +11,8 @@ from schemas.dead_letter import DeadLetter
 from schemas.settings import Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import MailReader, time_bounds
+from streams.intake.batch import MailReader
+from streams.intake.bounds import time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import consumer
 from streams.io.store import Store

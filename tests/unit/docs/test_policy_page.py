@@ -3,7 +3,7 @@
 import inspect
 
 from api.cli.policy import apply_file
-from streams.monitor.agent import POLICY_S
+from streams.monitor.timers import POLICY_S
 from tests.support.root import ROOT
 
 

@@ -17,7 +17,8 @@ from schemas.settings import Ingest
 from schemas.times import MINUTE_MS, utc_now_ms, utc_time
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import Batch, MailReader, SourcePartition, time_bounds
+from streams.intake.batch import Batch, MailReader, SourcePartition
+from streams.intake.bounds import time_bounds
 from streams.intake.flush import flush
 from streams.intake.seen import SeenIds
 from streams.io.store import Store

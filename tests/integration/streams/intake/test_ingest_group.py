@@ -13,7 +13,8 @@ from schemas.providers import load_providers
 from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import MailReader, time_bounds
+from streams.intake.batch import MailReader
+from streams.intake.bounds import time_bounds
 from streams.intake.ingest import IngestWorker
 from streams.intake.partitions import Partitions
 from streams.io.broker import BrokerError, Publisher, admin

@@ -15,7 +15,8 @@ from schemas.settings import ClickHouse, Ingest, Kafka
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake import deleted, ingest, partitions
-from streams.intake.batch import MailReader, time_bounds
+from streams.intake.batch import MailReader
+from streams.intake.bounds import time_bounds
 from streams.intake.deleted import DeletedTopics
 from streams.intake.ingest import IngestWorker
 from streams.intake.metrics import IngestMetrics

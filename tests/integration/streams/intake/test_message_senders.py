@@ -15,7 +15,8 @@ from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.owners import Owners
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import Batch, MailReader, SourcePartition, time_bounds
+from streams.intake.batch import Batch, MailReader, SourcePartition
+from streams.intake.bounds import time_bounds
 from streams.intake.flush import flush
 from streams.intake.message_senders import name_senders
 from streams.intake.seen import SeenIds

@@ -12,7 +12,8 @@ from schemas.settings import Settings
 from schemas.times import DAY_MS, utc_now_ms
 from streams.adapt import adapter
 from streams.bounces.classify import Classified
-from streams.intake.batch import Batch, MailReader, SourcePartition, TimeBounds
+from streams.intake.batch import Batch, MailReader, SourcePartition
+from streams.intake.bounds import TimeBounds
 from streams.intake.flush import flush
 from streams.intake.refusals import Refused
 from streams.intake.seen import SeenIds

@@ -10,7 +10,8 @@ from schemas.listing import KINDS, WEIGHTS
 from schemas.providers import load_providers
 from schemas.times import HOUR_MS, utc_now_ms
 from streams.adapt import Context, Lists, listing_adapter
-from streams.intake.batch import Batch, SourcePartition, TimeBounds
+from streams.intake.batch import Batch, SourcePartition
+from streams.intake.bounds import TimeBounds
 from streams.intake.flush import Flushed, flush
 from streams.intake.listing_readers import ListingReader, OutsideListingReader
 from streams.intake.seen import SeenIds

@@ -118,7 +118,7 @@ def test_customers_who_do_not_stand_well_are_judged_on_every_sweep(kafka: Kafka,
 def test_who_became_the_likely_cause_of_a_listing_is_judged_again(
     kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.monitor.agent.CAUSES_S", 0.2)
+    monkeypatch.setattr("streams.monitor.timers.CAUSES_S", 0.2)
 
     async def run() -> None:
         judge, asked = Recorder(), []

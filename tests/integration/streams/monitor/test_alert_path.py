@@ -60,7 +60,7 @@ def test_alert_goes_the_way_that_the_page_on_the_architecture_shows(
     embedded_kafka: Kafka, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for timer in ("INCIDENTS_S", "FRESH_STARTS_S", "HOLDS_S", "OUTGOING_S"):
-        monkeypatch.setattr(f"streams.monitor.agent.{timer}", 3600.0)  # like the sweep
+        monkeypatch.setattr(f"streams.monitor.timers.{timer}", 3600.0)  # like the sweep
     passed = path_of_an_alert(embedded_kafka, store, tmp_path)
     (section,) = SECTION.findall((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
     shown = FILE.findall(section)

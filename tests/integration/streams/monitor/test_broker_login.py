@@ -230,7 +230,7 @@ def test_monitor_that_is_not_let_in_any_more_says_so(
 ) -> None:
     """It reads with a token, until the broker takes no further one. Faust's client would try for ever, in silence."""
     kafka = with_topics(ways.token())
-    monkeypatch.setattr("streams.monitor.agent.LOGIN_S", 0.05)
+    monkeypatch.setattr("streams.monitor.timers.LOGIN_S", 0.05)
     said = f"Kafka at {kafka.bootstrap}: the login as {CLIENT} by OAUTHBEARER is refused: "
 
     async def read() -> None:

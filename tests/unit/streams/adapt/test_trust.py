@@ -12,7 +12,8 @@ from streams.adapt.mime import Headers
 from streams.adapt.report_budget import ReportBudget
 from streams.adapt.trust import RefusedReportError, proven_domain
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import Batch, MailReader, SourcePartition, time_bounds
+from streams.intake.batch import Batch, MailReader, SourcePartition
+from streams.intake.bounds import time_bounds
 from streams.intake.seen import SeenIds
 from tests.support.mails import fields, report
 

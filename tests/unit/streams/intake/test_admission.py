@@ -15,7 +15,8 @@ from schemas.times import HOUR_MS
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.admission import Admission, KnownCustomers
-from streams.intake.batch import Batch, MailReader, SourcePartition, time_bounds
+from streams.intake.batch import Batch, MailReader, SourcePartition
+from streams.intake.bounds import time_bounds
 from streams.intake.seen import SeenIds
 
 NOW = 1_795_000_000_000 // HOUR_MS * HOUR_MS

@@ -15,7 +15,8 @@ from schemas.counts import MEASURES, WindowCounts
 from schemas.times import DAY_MS
 from streams.adapt import Context, FormatOptions, canonical, kumomta, sendgrid
 from streams.bounces.classify import load_bounce_classifier
-from streams.intake.batch import SHORT_RUN, Batch, BatchReader, MailReader, SourcePartition, TimeBounds
+from streams.intake.batch import SHORT_RUN, Batch, BatchReader, MailReader, SourcePartition
+from streams.intake.bounds import TimeBounds
 from streams.intake.count import counts_table, identities
 from streams.intake.listing_readers import ListingReader
 from streams.intake.outcomes import counted_one_by_one

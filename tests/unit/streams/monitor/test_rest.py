@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.settings import Kafka, MonitorSettings
-from streams.monitor.agent import Monitor, pools_rest_s
+from streams.monitor.agent import Monitor
+from streams.monitor.timers import pools_rest_s
 
 
 class Clock:
@@ -64,7 +65,7 @@ def test_timer_that_is_woken_as_it_is_to_end_ends(tmp_path: Path, steps: int) ->
 
     async def run() -> None:
         monitor = Monitor(Kafka(), MonitorSettings(), judge, tmp_path, 1)
-        timer = asyncio.create_task(monitor._everybody())
+        timer = asyncio.create_task(monitor._timers.everybody())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         monitor._gained.set()
