@@ -17,8 +17,11 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 #: What is called so where the body as a whole is meant.
 BODY = "body"
-#: What is said of a parameter or field that there is none of.
-UNKNOWN = "there is none of this name here; /docs shows which there are"
+#: What is said of mistakes, where pydantic's words say it less well.
+SAID = {
+    "extra_forbidden": "there is none of this name here; /docs shows which there are",
+    "model_attributes_type": "must be a JSON object, sent as `Content-Type: application/json`",
+}
 #: What is answered to one that is too large, or comes too slowly.
 OF_BODY = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT})
 
@@ -81,9 +84,7 @@ def _invalid(_: Request, error: Exception) -> Response:
     found = [
         _no_json(each["loc"][-1])
         if each["type"] == "json_invalid"
-        else ParameterProblem(
-            parameter=_named(each["loc"]), detail=UNKNOWN if each["type"] == "extra_forbidden" else each["msg"]
-        )
+        else ParameterProblem(parameter=_named(each["loc"]), detail=SAID.get(each["type"], each["msg"]))
         for each in error.errors()
     ]
     detail = "; ".join(f"{each.parameter}: {each.detail}" for each in found)

@@ -43,16 +43,16 @@ def test_reasons_of_dead_letters_come_in_no_pages(unchanged: Api) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "cursor")
 
 
-def test_every_list_is_given_as_a_table_too(api: Api) -> None:
+def test_every_list_is_given_as_a_table_too(unchanged: Api) -> None:
     """Overrides and holds came as JSON, whatever was accepted."""
-    paths = api.client.get("/openapi.json").json()["paths"]
+    paths = unchanged.client.get("/openapi.json").json()["paths"]
     lists = [path for path, each in paths.items() if each.get("get", {}).get("operationId", "").startswith("list")]
     assert {"/v1/overrides", "/v1/holds", "/v1/customers"} <= set(lists)
-    asked = {"Authorization": f"Bearer {api.key}"}
+    asked = {"Authorization": f"Bearer {unchanged.key}"}
     for path in lists:
-        table = api.client.get(path, headers=asked | {"Accept": "text/csv"}, params=ABOUT.get(path, {}))
+        table = unchanged.client.get(path, headers=asked | {"Accept": "text/csv"}, params=ABOUT.get(path, {}))
         assert (path, table.headers["content-type"]) == (path, "text/csv; header=present; charset=utf-8")
-        refused = api.client.get(path, headers=asked | {"Accept": "image/png"}, params=ABOUT.get(path, {}))
+        refused = unchanged.client.get(path, headers=asked | {"Accept": "image/png"}, params=ABOUT.get(path, {}))
         assert (path, refused.status_code) == (path, 406)
 
 
@@ -65,13 +65,21 @@ def post(api: Api, target: str, body: object, key: str = "") -> tuple[int, dict[
     return answer.status_code, dict(answer.json())
 
 
+def test_body_that_does_not_say_that_it_is_json_is_told_to(unchanged: Api) -> None:
+    answer = unchanged.client.post(
+        "/v1/suspensions", content='{"customer": "acme"}', headers={"Authorization": f"Bearer {unchanged.key}"}
+    )
+    assert answer.json()["detail"] == "body: must be a JSON object, sent as `Content-Type: application/json`"
+
+
 def test_only_an_operators_key_with_the_scope_reaches_what_is_the_operators(unchanged: Api) -> None:
     api = unchanged
     customers = keys.create_key(api.store, "acme", "", NOW_MS)
     reading = keys.create_key(api.store, keys.OPERATOR, "", NOW_MS)
     document = api.client.get("/openapi.json").json()
     shared = {path for path, each in document["paths"].items() if each.get("get", {}).get("tags") == ["Your mail"]}
-    before = api.store.rows("SELECT count() FROM audit")
+    decided = "SELECT count() FROM audit WHERE action != 'read'"
+    before = api.store.rows(decided)
     for each in REQUESTS:
         if each.path in shared | {"/healthz"} and each.method == "get":
             continue
@@ -82,7 +90,6 @@ def test_only_an_operators_key_with_the_scope_reaches_what_is_the_operators(unch
             fine = key == reading and each.method == "get" and each.path != "/v1/keys"
             assert answer.status_code == (200 if fine else 403), (each.method, each.target, answer.text)
     assert api.client.app.state.service.reads.store()  # type: ignore[attr-defined]
-    decided = "SELECT count() FROM audit WHERE action != 'read'"
     assert api.store.rows(decided) == before
 
 
