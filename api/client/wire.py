@@ -23,6 +23,9 @@ UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTP
 #: Answers after which it may go well a little later (RFC 6585 section 4, RFC 9110 section 15.6.4).
 LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
+#: What is said of a good answer that something else gave, such as the page of a proxy.
+NOT_OURS = "what answers here is not this interface, or of another version"
+
 T = TypeVar("T", bound=BaseModel)
 Row = TypeVar("Row", bound=BaseModel)
 Time = datetime | str | None
@@ -76,7 +79,10 @@ def answer(asked: Call[T], response: httpx.Response) -> T:
         ApiProblemError: it is a refusal, or nothing that this interface answers.
     """
     if response.is_success:
-        return asked.model.model_validate_json(response.content)
+        try:
+            return asked.model.model_validate_json(response.content)
+        except ValueError:
+            raise ApiProblemError(response.status_code, NOT_OURS, []) from None
     try:
         said = Problem.model_validate_json(response.content)
     except ValueError:
@@ -94,8 +100,11 @@ def wait_s(asked: Call[T], response: httpx.Response, tried: int) -> float | None
 
 def still_so(event: AlertEvent, now: Alert) -> Alert | None:
     """The alert as it is now, where that bears out what an event says; else None."""
-    holds = now.is_open and now.held_since is None and LEVELS.index(now.level) >= LEVELS.index(event.data.level)
-    return now if holds and now.customer == event.data.customer else None
+    told = event.data
+    holds = now.is_open and now.held_since is None and LEVELS.index(now.level) >= LEVELS.index(told.level)
+    # An alert on a stream that somebody calls one on all mail is none on all mail.
+    same = (now.customer, now.scope, now.rule) == (told.customer, told.scope, told.rule)
+    return now if holds and same else None
 
 
 def _wire(value: Any) -> Any:

@@ -40,6 +40,29 @@ def client_of(running: Api, key: str) -> Client:
     return Client("http://testserver", key, transport=running.client._transport)
 
 
+@pytest.mark.parametrize("changed", [{"scope": "stream:news"}, {"rule": "block"}, {"customer": "rival"}])
+def test_event_that_calls_an_alert_another_one_is_not_confirmed(
+    running: tuple[Api, str], changed: dict[str, str]
+) -> None:
+    """Whoever may write to the topic could make of an alert on one stream one on all mail."""
+    interface, operator = running
+    with client_of(interface, operator) as client:
+        sent = complaint_alert()
+        assert client.confirmed(sent) is not None
+        assert (
+            client.confirmed(msgspec.structs.replace(sent, data=msgspec.structs.replace(sent.data, **changed))) is None
+        )
+
+
+def test_page_of_a_proxy_is_a_problem_and_no_answer() -> None:
+    page = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>sign in</html>"))
+    with (
+        Client("http://testserver", "key", transport=page) as client,
+        pytest.raises(ApiProblemError, match="200: what"),
+    ):
+        client.standing()
+
+
 def test_client_gives_types_and_goes_through_all_pages(running: tuple[Api, str]) -> None:
     interface, operator = running
     with client_of(interface, interface.key) as client:

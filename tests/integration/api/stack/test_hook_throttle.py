@@ -143,3 +143,14 @@ def test_ladder_slows_down_then_stops_and_steps_back(node: TargetStandIn, store:
     assert (node.rate("acme"), node.tenants()) == ("60/min", set())
     assert hooked.hear(scene.alert("acme", "good", "resolved")) == ["lifted acme"]
     assert node.rate("acme") == "9/s"
+
+
+def test_slow_down_ends_where_an_operator_allows_no_such_level(node: TargetStandIn, store: Store) -> None:
+    scene = Scene(store)
+    scene.mail(["acme"])
+    hooked = Hooked(
+        scene, Hook(actions={"slow": action(node)}, ladder={"slow": LadderRung(level="warning", do=("slow",))})
+    )
+    assert hooked.hear(scene.alert("acme", "warning")) == ["applied acme"]
+    assert hooked.hear(scene.alert("acme", "watch", "overridden")) == ["lifted acme"]
+    assert node.rate("acme") == "9/s"
