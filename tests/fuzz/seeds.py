@@ -184,6 +184,8 @@ _POSTFIX_SHAPES = """\
 Mar  3 09:11:12 h docker[7]: Mar  3 09:11:12 mx1 postfix/smtp[1]: [ID 7 mail.info] AB12C3: to=<a@x.example>, \
 relay=none, status=deferred (connect to f[127.0.0.1]:10024: refused)
 2025-03-03T09:11:11Z stdout F Mon 2025-03-03 09:11:12 UTC mx1 postfix/qmgr[9]: AB12C3: from=<>, size=9
+{"PROGRAM": "postfix/smtp", "HOST": "mx1", "DATE": "Mar  3 09:11:12", "MESSAGE": "AB12C3: to=<a@x.example>, relay=none"}
+mx-0 postfix Mar  3 09:11:12 mx1 mail/0123[7]: postfix/qmgr[9]: AB12C3: from=<>, size=9
 {"MESSAGE": [65, 66], "SYSLOG_IDENTIFIER": "postfix/smtp", "__REALTIME_TIMESTAMP": "1740993072000000"}
 {"log": "postfix/smtpd[1]: proxy-accept: END: 250 queued as AB12C3; from=<> sasl_username=a b", \
 "time": "2025-03-03T09:11:11.5Z"}
