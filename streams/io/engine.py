@@ -6,6 +6,7 @@ every handle is opened with them. Left out is what stays empty here.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlencode
 
 MB = 1_000_000
@@ -18,13 +19,18 @@ MB = 1_000_000
 #:   times, so they are never the same twice: it remembered one for each part that a query met, for nothing, and counts
 #:   64 of the 190 bytes that each takes, so that its 100 MB are 300.
 #: - Compiled expressions take 10 KB each, and all statements of the product together have about a hundred.
-OPTIONS: Mapping[str, int] = {
+BOUNDS: Mapping[str, int] = {
     "mark_cache_size": 128 * MB,
     "primary_index_cache_size": 128 * MB,
     "index_mark_cache_size": 32 * MB,
     "query_condition_cache_size": 0,
     "compiled_expression_cache_size": 16 * MB,
 }
+
+
+#: In the file: where more than 100 parts that were merged away are to be removed at once, 128 threads are started for
+#: it and stay, with 30 to 50 MB; one does it as well here.
+OPTIONS: Mapping[str, int | str] = {**BOUNDS, "config-file": str(Path(__file__).with_name("engine.xml"))}
 
 
 def engine_address(path: str) -> str:
