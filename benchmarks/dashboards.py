@@ -136,7 +136,7 @@ class Took(NamedTuple):
     rows: int
 
 
-def fill(store: Store, customers: int, days: int) -> None:
+def fill(store: Store, customers: int, days: int, *, only_counts: bool = False) -> None:
     """Fill what is empty."""
 
     def is_short(table: str, rows: int) -> bool:
@@ -147,7 +147,7 @@ def fill(store: Store, customers: int, days: int) -> None:
             sql = COUNTS.format(seed=seed, dimension=dimension, value=value, days=days)
             store.run(sql, {"customers": customers})
             print(f"  counted by {dimension}", flush=True)
-    for table, (rows, rest) in OTHERS.items():
+    for table, (rows, rest) in () if only_counts else OTHERS.items():
         if is_short(table, rows // 2):
             # Without a parameter in it the driver would take `%` for one of its own.
             bound = {"customers": customers} if "{customers" in rest else {}

@@ -10,17 +10,17 @@ from streams.io.store import Store
 
 #: Who was judged, and who was made known (`repmon customers`).
 KNOWN = "SELECT customer FROM standings UNION DISTINCT SELECT customer FROM customers"
-#: Hashes of what names are known as (`known_as`). They are told apart before they are hashed: the table has each many
-#: times.
+#: Hashes of what names are known as (`known_as`). They are told apart before they are hashed, by groups, of
+#: which the sums by the hour have fewer rows than the table.
 NAMES = """
-WITH streams AS (SELECT DISTINCT customer, stream FROM counts WHERE dimension = 'provider')
+WITH streams AS (SELECT customer, stream FROM counts WHERE dimension = 'provider' GROUP BY customer, stream)
 SELECT DISTINCT arrayJoin([
     xxh3(concat('streams', char(0), customer, char(0), stream)),
     xxh3(concat('sub_accounts', char(0), customer, char(0), splitByChar('/', stream)[1]))
 ]) AS hash FROM streams
 UNION DISTINCT
 SELECT xxh3(concat(transform(toString(dimension), ['ip', 'pool'], ['addresses', 'pools'], 'domains'), char(0), value))
-FROM (SELECT DISTINCT dimension, value FROM counts WHERE dimension IN ('ip', 'pool', 'from', 'dkim'))
+FROM (SELECT dimension, value FROM counts WHERE dimension IN ('ip', 'pool', 'from', 'dkim') GROUP BY dimension, value)
 """
 
 
