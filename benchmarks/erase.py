@@ -1,4 +1,5 @@
-"""How long it takes to erase one customer among ten thousand, with a month of counts, evidence and alerts.
+"""How long it takes to erase a recipient, and one customer among ten thousand, with a month of counts, evidence and
+alerts.
 
 The store is that of `benchmarks.dashboards`. Several customers are erased one after another, so that
 nothing is gained from what an erasure before left.
@@ -18,10 +19,30 @@ from benchmarks import results
 from benchmarks.dashboards import DAYS, fill
 from benchmarks.results import Figure
 from benchmarks.stored import settle
-from jobs.data.erasure import erase_customer
+from jobs.data.erasure import erase_customer, erase_recipient
 from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
-from streams.io.store import open_store
+from schemas.times import utc_now_ms, utc_time
+from streams.adapt.canonical import hash_recipient
+from streams.io.store import Store, open_store
+
+KEY, ADDRESS = "k" * 32, "ann@example.com"
+
+
+def erased_recipient(store: Store) -> list[Figure]:
+    """How long a recipient takes of whom one refusal is stored."""
+    hashed = hash_recipient(ADDRESS, KEY.encode())
+    row = {"customer": "customer-1", "time": utc_time(utc_now_ms()), "id": "refused", "recipient_hash": hashed}
+    store.insert("events", {name: [value] for name, value in row.items()})
+    began, cpu_began = time.perf_counter(), time.process_time()
+    found = erase_recipient(store, ADDRESS, key=KEY, by="bench", why="bench", dry_run=False)
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+    assert found.is_complete and found.rows  # noqa: S101 - a benchmark
+    print(f"  a recipient: {took:.1f} s, {cpu:.1f} s CPU", flush=True)
+    return [
+        Figure(name="erasing a recipient", value=took, unit="s", note=f"{found.rows} row of it"),
+        Figure(name="the same, CPU", value=cpu, unit="s", note="engine and command"),
+    ]
 
 
 def main(arguments: list[str]) -> None:
@@ -44,13 +65,14 @@ def main(arguments: list[str]) -> None:
         held = settle(store)
         note = f"{chosen.customers:,} customers, {chosen.days} days, {held.rows:,} rows of counts"
         print(f"  {note}", flush=True)
+        recipient = erased_recipient(store)
         took, cpu, rows = [], [], 0
         for number in range(chosen.erased):
             began, cpu_began = time.perf_counter(), time.process_time()
             found = erase_customer(
                 store,
                 f"customer-{chosen.first + number}",
-                key="k" * 32,
+                key=KEY,
                 over=[],
                 by="bench",
                 why="bench",
@@ -69,6 +91,7 @@ def main(arguments: list[str]) -> None:
     figures = [
         Figure(name="erasing a customer, at most", value=max(took), unit="s", note=f"{note}; {rows:,} rows of it"),
         Figure(name="the same, CPU", value=max(cpu), unit="s", note="engine and command"),
+        *recipient,
         Figure(name="processes that ran or waited to", value=os.getloadavg()[1], unit="", note="load of 5 min"),
     ]
     results.save("erase", command, figures=figures, trial=chosen.trial)
