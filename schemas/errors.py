@@ -34,6 +34,7 @@
     │   ├── ApiKeyError           which key of the HTTP interface is meant
     │   │   └── NoSuchKeyError    there is none of this id
     │   ├── ScopeError            what a key may do
+    │   ├── MalformedRequestError a request of Kafka's protocol that is not what it says
     │   ├── RangeError            a time or a range of times in a request
     │   ├── SignatureError        a webhook that does not prove where it is from
     │   │   └── CredentialsError  one whose name or password is wrong

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from struct import calcsize, pack, unpack
 from typing import NamedTuple, Self, TypeVar
 
+from schemas.errors import InvalidInputError
+
 T = TypeVar("T")
 API_VERSIONS = 18
 NO_THROTTLE = 0
@@ -24,7 +26,7 @@ ONE_BROKER = b"there is one broker, which leads every partition"
 MOST = 100_000
 
 
-class MalformedRequestError(Exception):
+class MalformedRequestError(InvalidInputError):
     """A request is not what its kind and version say."""
 
 
