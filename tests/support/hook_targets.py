@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
+from jobs.hooks.targets.base import Order
+
 PATH = "/api/admin/suspend/v1"
 BUMP = "/api/admin/bump-config-epoch"
 SES = "/v2/email/reputation/entities/RESOURCE/"
@@ -141,3 +143,27 @@ def target_stand_in() -> Iterator[TargetStandIn]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+#: A name that nobody should let out of its quotes.
+EVIL = 'a"}, {"tenant": null\\ \u202e\n$(reboot)'
+
+
+def order(**changes: Any) -> Order:
+    """What a target is asked about acme."""
+    found: dict[str, Any] = {
+        "id": "0c44b1f09a3e-1-apply",
+        "tag": "0c44b1f09a3e",
+        "operation": "apply",
+        "customer": "acme",
+        "scope": "customer",
+        "stream": "",
+        "effect": "suspend",
+        "about": "suspend",
+        "level": "critical",
+        "rule": "failure",
+        "reason": "critical failure 14.20 %",
+        "alert_id": "4877",
+        "alert_ids": ("4877",),
+    }
+    return Order(**(found | changes))

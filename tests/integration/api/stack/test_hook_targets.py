@@ -27,30 +27,9 @@ from jobs.operator.customers import set_customer
 from schemas.hook import Hook, HookAction, LadderRung
 from schemas.settings import SettingsError
 from streams.io.store import Store
-from tests.support.hook_targets import TargetStandIn, target_stand_in
+from tests.support.hook_targets import EVIL, TargetStandIn, order, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo
 from tests.support.real_kafka import free_ports
-
-EVIL = 'a"}, {"tenant": null\\ \u202e\n$(reboot)'
-
-
-def order(**changes: Any) -> Order:
-    found: dict[str, Any] = {
-        "id": "0c44b1f09a3e-1-apply",
-        "tag": "0c44b1f09a3e",
-        "operation": "apply",
-        "customer": "acme",
-        "scope": "customer",
-        "stream": "",
-        "effect": "suspend",
-        "about": "suspend",
-        "level": "critical",
-        "rule": "failure",
-        "reason": "critical failure 14.20 %",
-        "alert_id": "4877",
-        "alert_ids": ("4877",),
-    }
-    return Order(**(found | changes))
 
 
 @pytest.fixture(scope="module")

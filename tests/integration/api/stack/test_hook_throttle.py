@@ -12,8 +12,7 @@ from jobs.hooks.targets.kumomta_throttle import HEADER, KumoMtaThrottle
 from schemas.hook import Hook, HookAction, LadderRung
 from schemas.hook_check import HookError
 from streams.io.store import Store
-from tests.integration.api.stack.test_hook_targets import EVIL, order
-from tests.support.hook_targets import TargetStandIn, target_stand_in
+from tests.support.hook_targets import EVIL, TargetStandIn, order, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo
 
 

@@ -207,7 +207,7 @@ REFUSED: dict[str, tuple[Callable[[AdminClient], dict[Any, Future[Any]]], int]] 
 }
 
 
-def test_administrators_of_others_are_refused_with_an_error_of_kafkas_and_harm_nobody(
+def test_what_administrators_of_others_ask_for_is_refused_and_harms_nobody(
     broker: EmbeddedBroker, kafka: Kafka
 ) -> None:
     """The broker's library ends itself, or who asks it, at some of these; that ended `up`."""
