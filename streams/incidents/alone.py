@@ -103,8 +103,9 @@ class Alone:
         }
 
 
-def worst_places(store: Store, customers: Sequence[str], now_ms: int) -> dict[str, Place]:
-    """Where and when most of a customer's mail failed, of what counts: at one provider, or everywhere (`*`).
+def worst_places(store: Store, customers: Sequence[str], now_ms: int, *, of_hour: bool = False) -> dict[str, Place]:
+    """Where and when most of a customer's mail failed, of what counts: at one provider, or everywhere (`*`). With
+    `of_hour` it is one provider if it is in that very hour; else of all failures of the last days.
 
     Raises:
         StoreError: the store failed.
@@ -117,8 +118,9 @@ def worst_places(store: Store, customers: Sequence[str], now_ms: int) -> dict[st
     found = {}
     for customer, places in failed.items():
         worst = max(sorted(places), key=places.__getitem__)
-        there = sum(count for place, count in places.items() if place.provider == worst.provider)
-        if there < AT_ONE * sum(places.values()):
+        some = {place: count for place, count in places.items() if not of_hour or place.hour == worst.hour}
+        there = sum(count for place, count in some.items() if place.provider == worst.provider)
+        if there < AT_ONE * sum(some.values()):
             by_hour: dict[int, int] = defaultdict(int)
             for place, count in places.items():
                 by_hour[place.hour] += count

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from schemas.incident import EVERYWHERE, Example, Incident
 from schemas.providers import OTHER
 from schemas.times import HOUR_S
-from streams.incidents.accounts import NOTHING, Accounts, CellCounts, sum_of
+from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts, sum_of
 from streams.incidents.cells import Cells
 from streams.incidents.detect import (
     BAD_HISTORY,
@@ -119,6 +119,11 @@ class Finder:
                 continue
             some = self._witnesses(accounts, outcome, place, hour, hit)
             finding = self._asked(outcome, some, place, hour, beside=beside)
+            if place == EVERYWHERE and self._cells.is_first_day(hour) and finding is not None:
+                # It is everywhere only if it is so, too, without the place at which most fails.
+                without = {*hit, (_worst_of(accounts.by_hour[hour], outcome), hour)}
+                rest = self._witnesses(accounts, outcome, place, hour, without)
+                finding = finding if self._asked(outcome, rest, place, hour) is not None else None
             if finding is not None and not (
                 not finding.pool and self._is_theirs(accounts, some, outcome, place, hour, finding.raised, hit)
             ):
@@ -263,6 +268,15 @@ class Finder:
             for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
         }
         return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
+
+
+def _worst_of(cells: ByProvider, outcome: Outcome) -> str:
+    """The place at which most failed in an hour, of all customers."""
+    failed: dict[str, int] = defaultdict(int)
+    for of_customer in cells.values():
+        for place, counts in of_customer.items():
+            failed[place] += counts.seen(outcome).failed
+    return max(sorted(failed), key=failed.__getitem__)
 
 
 def _may_tell_of_all(cells: Mapping[str, CellCounts], hour: int, hit: Collection[ProviderHour]) -> bool:

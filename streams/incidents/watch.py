@@ -123,7 +123,7 @@ class IncidentWatch:
         Raises:
             StoreError: the store failed.
         """
-        places = worst_places(self._store, sorted(alarmed), now_ms) if alarmed else {}
+        places = worst_places(self._store, sorted(alarmed), now_ms, of_hour=True) if alarmed else {}
         wanted = {each: (place.provider, place.hour) for each, place in places.items() if place.provider != OTHER}
         if not wanted:
             return {}

@@ -40,8 +40,8 @@ from streams.monitor.batch import BatchJudge
 #: The store's clock: the beginning lies so many days ago.
 AGO_DAYS = AFTER_DAYS + 4
 #: Looks: minutes after what happens first, and hours after the beginning.
-SOON_MIN = (2, 5, 10, 20, 30, 45, 60, 90, 120)
-LATER_H = (0.5, 3, 4, 6, 8, 10, 12, 16, 20, 24, 30, 36, 48, 60, 73, 75, 84, 96, 108, 119)
+SOON_MIN = (3, 10, 25, 45, 60, 120)
+LATER_H = (0.5, 4, 8, 12, 16, 24, 30, 36, 48, 60, 74, 84, 96, 119)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +317,9 @@ def _bad_ones(trial: Trial, found: Judged) -> Iterator[BadOne]:
 
 def _bad_one(spree: Spree, name: str, alerts: Sequence[tuple[int, AlertData]], trial: Trial) -> BadOne:
     since = [(at, each) for at, each in alerts if at >= spree.begins and each.level != "good"]
+    if spree.kind.startswith("complaints"):
+        # What strikes everybody strikes them too, and says nothing of the complaints.
+        since = [(at, each) for at, each in since if each.metric == "complaint"]
     due = [at for at, each in since if spree.mild or each.level in ("excessive", "critical")]
     at, sent = trial.bad_mail[spree.person.name]
     until = min(due, default=10**9)

@@ -83,3 +83,29 @@ def test_third_who_is_struck_makes_an_incident_of_it_and_releases_who_was_held(g
     assert {each.data.customer for each in ground.sent if each.data.level == "good"} >= {"a", "b"}
     (incident,) = read_incidents(ground.store, 0).in_force()
     assert (incident.state, incident.leaves_out) == ("detected", True)
+
+
+def test_first_day_on_which_one_provider_refuses_is_not_taken_for_all_mail(ground: Ground) -> None:
+    """Half of everybody's mail fails then, and a bought list of the hour must still be seen by the rest."""
+    chance, fleet = random.Random(7), [f"good{number}" for number in range(8)]
+    ground.put(*(row for each in fleet for row in mail(each, HOUR_11 + 20 * MINUTE, 60, 0.005, chance, "gmail")))
+    ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 1_000, 0.2, chance, "gmail"))
+    ground.judge().judge_customers([*fleet, "bought"], NOW_MS)
+    assert not any(each.dimension == "all" for each in read_incidents(ground.store, 0).in_force())
+    assert {each.data.customer for each in ground.sent} >= {"bought"}
+
+
+def test_first_day_on_which_all_mail_fails_is_an_incident_of_all_mail(ground: Ground) -> None:
+    chance, fleet = random.Random(8), [f"good{number}" for number in range(8)]
+    ground.put(*(row for each in fleet for row in mail(each, HOUR_11 + 20 * MINUTE, 300, 0.9, chance)))
+    ground.judge().judge_customers(fleet, NOW_MS)
+    assert suspended(ground) == set()
+    assert [each.dimension for each in read_incidents(ground.store, 0).in_force()] == ["all"]
+
+
+def test_who_failed_a_little_elsewhere_on_other_days_is_held_by_its_worst_hour(ground: Ground) -> None:
+    chance = random.Random(9)
+    ground.put(*(row for day in range(1, 8) for row in mail("a", HOUR_11 - day * DAY, 3_000, 0.008, chance)))
+    ground.put(*mail("a", HOUR_11 + 20 * MINUTE, 120, 0.005, chance, "gmail"))
+    ground.judge().judge_customers(["a"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({"a"}, set())
