@@ -35,6 +35,7 @@ def measured(
     scenarios: Sequence[str] = (),
     fleets: int = 0,
     directions: Sequence[str] = (),
+    fleet_seed: int | None = None,
 ) -> Iterator[Figure]:
     """All figures, as they are found. Equal arguments give equal figures, whatever the parts. With `scenarios` of what
     hits many together those alone whose names contain any of these."""
@@ -61,14 +62,17 @@ def measured(
             (incidents.snowshoe(seed, one_domain=one_domain) for one_domain in flakes),
         )
     if "random" in parts:
-        yield from of_random(tried.measure(seed, fleets, directions))
+        some = tried.measure(seed if fleet_seed is None else fleet_seed, fleets, directions)
+        yield from of_random(some, whole=not directions)
 
 
 def part_of(figure: Figure) -> str:
     """Which part it is of, by the table that it is in."""
     table = figure.name.partition(": ")[0]
-    if table in ("incidents", "random fleets"):
-        return table.removesuffix(" fleets")
+    if table == "incidents":
+        return table
+    if table.startswith("random fleets"):
+        return "random"
     return "steady" if table.startswith("steady senders") else "senders"
 
 
@@ -102,6 +106,7 @@ def main() -> None:
         "--scenario", action="append", default=[], help="of what hits many together only what has this in its name"
     )
     options.add_argument("--fleets", type=int, default=6, help="made from chance alone, in each direction")
+    options.add_argument("--fleet-seed", type=int, default=None, help="of those fleets; that of the others by default")
     options.add_argument(
         "--direction", choices=tuple(tried.DIRECTIONS), action="append", default=[], help="of these directions alone"
     )
@@ -129,6 +134,7 @@ def main() -> None:
         scenarios=given.scenario,
         fleets=given.fleets,
         directions=given.direction,
+        fleet_seed=given.fleet_seed,
     ):
         print(f"  {each.name}: {each.value:,.1f} {each.unit}  {each.note}", flush=True)
         found.append(each)
@@ -141,6 +147,7 @@ def main() -> None:
         every.append(Figure(name=f"{RUN}not measured again", value=len(others), unit="parts", note=note))
     command = f"python -m benchmarks.verdicts --customers {given.customers} --seed {seed}"
     command += f" --bad {given.bad} --steady {given.steady} --fleets {given.fleets}"
+    command += "" if given.fleet_seed is None else f" --fleet-seed {given.fleet_seed}"
     results.save("verdicts", command, figures=every, trial=given.trial)
 
 

@@ -105,12 +105,15 @@ def of_incidents(
         )
 
 
-def of_random(found: Iterable[tuple[str, Sequence[TrialResult]]]) -> Iterator[Figure]:
-    """Fleets from chance alone, by direction: what happened to the good ones, and when the bad ones were found."""
+def of_random(found: Iterable[tuple[str, Sequence[TrialResult]]], *, whole: bool = True) -> Iterator[Figure]:
+    """Fleets from chance alone, by direction: what happened to the good ones; and of all directions, if it is the
+    `whole`, that and when the bad ones were found."""
     every: list[TrialResult] = []
     for direction, some in found:
         every += some
         yield from _of_fleets(direction, some)
+    if not whole:
+        return
     yield from _of_fleets("all", every)
     kinds = sorted({each.kind for result in every for each in result.bad})
     for kind in kinds:
@@ -123,10 +126,11 @@ def _of_fleets(what: str, some: Sequence[TrialResult]) -> Iterator[Figure]:
     bad = [each for result in some for each in result.bad]
     least, most = clopper_pearson(suspended, good)
     yield Figure(
-        name=f"random fleets: {what}, {len(some)} fleets",
+        name=f"random fleets: {what}",
         value=suspended,
         unit=f"of {good:,} good ones suspended",
-        note=f"{100 * least:.2f} to {100 * most:.2f} % (Clopper and Pearson, 95 %); {held} held, {told} told anything "
+        note=f"{len(some)} fleets; {100 * least:.2f} to {100 * most:.2f} % (Clopper and Pearson, 95 %); "
+        f"{held} held, {told} told anything "
         f"milder; of {len(bad)} bad ones {sum(each.seconds is not None for each in bad)} found",
     )
 

@@ -206,8 +206,9 @@ def is_spared_meanwhile(
 
 def nobody_can_tell(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
     """Whether a customer of good history fails at a place where too few send to say whether it is the place: nobody was
-    spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is good, or a second
-    one was struck in the very hour. (In a fleet of five hardly more send in one hour.)"""
+    spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is clearly spared of
+    that rate, since of a bad list that fails everywhere none of a few fails by chance; or a second one was struck in
+    the very hour. (In a fleet of five hardly more send in one hour.)"""
     able = _able(outcome, accounts)
     mine = next((each for each in able if each.customer == customer), None)
     if mine is None:
@@ -217,7 +218,10 @@ def nobody_can_tell(outcome: Outcome, accounts: Sequence[Account], usual: Seen, 
     struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
     if mine.owner not in struck or any(vote.weight <= -STRUCK for vote in votes):
         return False
-    return len(struck) < LEAST_STRUCK and (len(struck) > 1 or is_good_elsewhere(outcome, mine))
+    if len(struck) != 1:
+        return len(struck) < LEAST_STRUCK
+    elsewhere = _votes(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
+    return is_good_elsewhere(outcome, mine) and any(vote.weight <= -MOST for vote in elsewhere)
 
 
 def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:

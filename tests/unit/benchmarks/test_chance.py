@@ -8,9 +8,9 @@ from benchmarks.verdicts.chance.arrival import Arrival, held_up
 from benchmarks.verdicts.chance.mishaps import KINDS, mishaps_at
 from benchmarks.verdicts.chance.outcomes import AT, MEASURES, Mailbag
 from benchmarks.verdicts.chance.people import AFTER_DAYS, HISTORY_DAYS, company, good_ones
-from benchmarks.verdicts.chance.trial import Wish, seeded
+from benchmarks.verdicts.chance.trial import BadOne, TrialResult, Wish, seeded
 from benchmarks.verdicts.chance.tried import DIRECTIONS
-from benchmarks.verdicts.figures import clopper_pearson
+from benchmarks.verdicts.figures import clopper_pearson, of_random
 from benchmarks.verdicts.fleet import DAY, HOUR
 
 TINY = Wish(customers=(3, 6))
@@ -83,3 +83,18 @@ def test_directions_are_fleets() -> None:
 def test_interval_of_clopper_and_pearson(seen: int, of: int, least: float, most: float) -> None:
     """Against the published table of 95 % intervals."""
     assert clopper_pearson(seen, of) == pytest.approx((least, most), abs=1e-4)
+
+
+def test_figures_say_who_was_accused_and_when_the_bad_were_found() -> None:
+    bad = [BadOne("bought list", "b0", 120, 300, True), BadOne("bought list", "b1", None, 900, False)]
+    one = TrialResult("one", 20, {"g1": "x"}, {"g2": "x"}, {"g3": "x", "g4": "x"}, bad)
+    every = list(of_random([("anything", [one, TrialResult("two", 30)]), ("tiny", [TrialResult("three", 4)])]))
+    assert [(each.name, each.value, each.unit) for each in every] == [
+        ("random fleets: anything", 1, "of 50 good ones suspended"),
+        ("random fleets: tiny", 0, "of 4 good ones suspended"),
+        ("random fleets: all", 1, "of 54 good ones suspended"),
+        ("random fleets, bad ones: bought list", 300, "recipients until"),
+    ]
+    assert "1 held, 2 told anything milder; of 2 bad ones 1 found" in every[0].note
+    assert every[3].note == "1 of 2 found (0 held), 1 within the hour, median 2 min, longest 2"
+    assert len(list(of_random([("tiny", [one])], whole=False))) == 1

@@ -117,6 +117,7 @@ def test_a_tiny_run_works_and_is_the_same_again(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_part_that_is_measured_by_itself_replaces_its_own_figures_alone() -> None:
     names = ("good senders: all, suspended", "steady senders below a threshold: x", "incidents: y", f"{run.RUN}seed")
+    assert run.part_of(Figure(name="random fleets, bad ones: bought list", value=1, unit="")) == "random"
     kept = [Figure(name=name, value=1, unit="") for name in names]
     found = [Figure(name="steady senders above a threshold: z", value=2, unit="")]
     assert [each.name for each in run.together(kept, found, ["steady"])] == [names[0], found[0].name, names[2]]

@@ -1,0 +1,38 @@
+"""Of whom nobody can tell whether it is the provider: too few send there, and their own mail elsewhere is good."""
+
+import pytest
+
+from streams.incidents.detect import Account, Seen, nobody_can_tell
+
+USUAL = Seen(10_000, 50)
+
+
+def account(
+    name: str, here: tuple[int, int], elsewhere: tuple[int, int] = (0, 0), history: tuple[int, int] = (5_000, 30)
+) -> Account:
+    """Recipients and failed ones at the place, at all others in that hour, and in the weeks before."""
+    return Account(name, name, "", Seen(*here), Seen(2_000, 10), Seen(*elsewhere), Seen(*history))
+
+
+CASES = {
+    "refused here, and elsewhere spared": ([account("a", (100, 90), (100, 0))], True),
+    "a bad list, of which by chance none of a few fails elsewhere": ([account("a", (100, 10), (22, 0))], False),
+    "a tenth here, and clearly spared elsewhere": ([account("a", (200, 20), (80, 0))], True),
+    "a bad list": ([account("a", (100, 20), (100, 20))], False),
+    "refused, with no mail elsewhere": ([account("a", (100, 90))], False),
+    "two refused, with no mail elsewhere": ([account("a", (100, 90)), account("b", (50, 45))], True),
+    "three refused: an incident, or none": ([account(name, (100, 90)) for name in "abc"], False),
+    "another one was spared": ([account("a", (100, 90), (100, 0)), account("b", (50, 0))], False),
+    "a third refused, and one mail of another one tells too little": (
+        [account("a", (100, 35), (100, 0)), account("b", (1, 0))],
+        True,
+    ),
+    "no history": ([account("a", (100, 90), (100, 0), (10, 0))], False),
+    "a bad history": ([account("a", (100, 90), (100, 0), (5_000, 300))], False),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case(name: str) -> None:
+    accounts, expected = CASES[name]
+    assert nobody_can_tell("block", accounts, USUAL, "a") == expected
