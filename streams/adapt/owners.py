@@ -3,8 +3,16 @@
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 
+from schemas.domains import domain_name
+
 #: Labels of a domain that are looked at, from the end.
 MOST_LABELS = 8
+
+
+def _key(domain: str) -> str:
+    """A domain as it is known by: an internationalized one in the form that DNS and DKIM have (RFC 5890, A-label)."""
+    plain = domain.lower().rstrip(".")
+    return plain if plain.isascii() else domain_name(plain) or plain
 
 
 class Owners:
@@ -16,7 +24,7 @@ class Owners:
         Raises:
             ValueError: an address or a network is none; says which.
         """
-        self._said = {name.lower().rstrip("."): customer for name, customer in (domains or {}).items()}
+        self._said = {_key(name): customer for name, customer in (domains or {}).items()}
         self._domains = self._said
         self._single: dict[str, str] = {}
         self._networks = []
@@ -41,13 +49,13 @@ class Owners:
         """Take these in place of those that were registered before, at once for whoever asks. Any thread may."""
         registered: dict[str, str] = {}
         for name, customer in pairs:
-            key = name.lower().rstrip(".")
+            key = _key(name)
             registered[key] = customer if registered.get(key, customer) == customer else ""
         self._domains = {**registered, **self._said}
 
     def of_domain(self, domain: str) -> str:
         """Whose a domain is: that of its longest end that is registered; empty for one that is nobody's."""
-        labels = domain.strip().lower().rstrip(".").split(".")[-MOST_LABELS:]
+        labels = _key(domain.strip()).split(".")[-MOST_LABELS:]
         ends = (".".join(labels[first:]) for first in range(len(labels)))
         return next((self._domains[end] for end in ends if end in self._domains), "")
 

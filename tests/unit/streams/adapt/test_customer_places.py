@@ -192,3 +192,14 @@ def test_registered_domains_are_known_too_and_one_of_two_customers_is_nobodys() 
     assert [owners.of_domain(each) for each in asked] == ["harbour", "acme", "", "shop", ""]
     assert owners.of_address("192.0.2.10") == "acme"
     assert OWNERS.of_domain("harbour.example") == ""
+
+
+@pytest.mark.parametrize("registered", ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example."])
+@pytest.mark.parametrize("named", ["bücher.example", "xn--bcher-kva.example", "news.Bücher.example"])
+def test_internationalized_domain_is_its_owners_in_either_form(registered: str, named: str) -> None:
+    assert Owners({registered: "acme"}).of_domain(named) == "acme"
+    assert Owners().with_registered([(registered, "acme")]).of_domain(named) == "acme"
+
+
+def test_domain_that_idna_does_not_know_is_known_as_it_is_written() -> None:
+    assert Owners({"a\u2028b.example": "acme"}).of_domain("a\u2028b.example") == "acme"
