@@ -18,7 +18,7 @@ from api.explain.explanation import (
     WindowNumbers,
 )
 from api.http.standing import STANDINGS
-from schemas.alert import AlertEvent
+from schemas.alert import AlertData, AlertEvent
 from schemas.counts import SubjectCounts
 from schemas.levels import Level
 from schemas.policy import Policy
@@ -43,7 +43,7 @@ from streams.judge.verdict import NOTHING, RANK, Judgement, Verdict, judge
 from streams.listings.causes import CausedListing, stored_causes
 from streams.listings.left_out import with_incidents
 from streams.monitor.released import judged_since_releases
-from streams.subjects.fresh_starts import FreshStart
+from streams.subjects.fresh_starts import FreshStart, since_at
 from streams.subjects.stored_fresh_starts import fresh_starts
 from streams.subjects.totals import begin
 from streams.windows.baselines import read_baselines
@@ -75,10 +75,14 @@ def explain(
         StoreError: the store failed.
     """
     lengths = {name: window_ms(name) for name in policy.windows}
-    counted = counts_at(store, customer, lengths, feedback_loop, at_ms, include_later=not past, policy=policy)
+    fresh = fresh_starts(store, at_ms, customer=customer).get(customer, [])
+    counted = counts_at(
+        store, customer, lengths, feedback_loop, at_ms, include_later=not past, policy=policy, fresh=fresh
+    )
     if policy.spikes_from is not None:
         large = any(each.windows.get(SPIKE_WINDOW, NOTHING).finished >= policy.spikes_from for each in counted)
-        usual = read_baselines(store, [customer], at_ms, fleet=read_fleet_volume(store, at_ms) if large else AS_USUAL)
+        fleet = read_fleet_volume(store, at_ms) if large else AS_USUAL
+        usual = read_baselines(store, [customer], at_ms, since_at(customer, fresh, at_ms, 0), fleet=fleet)
         counted = [msgspec.structs.replace(each, baseline=usual.get((customer, each.scope))) for each in counted]
     alerts = _episodes(store, customer, at_ms)
     recorded = {
@@ -90,10 +94,12 @@ def explain(
         return None
     notes = acknowledged(store, at_ms, customer)
     state = account_at(store, customer, at_ms) if past else account(store, customer, at_ms)
-    anew = fresh_starts(store, at_ms, begin(max(lengths.values()), at_ms), customer).get(customer)
+    first = begin(max(lengths.values()), at_ms)
+    anew = [each for each in fresh if each.since_s > first]
     stored = read_states(store, [customer])
     states = {(scope, rule): state for (_, scope, rule), state in stored.items()}
-    recounts = _recounted(store, customer, lengths, feedback_loop, [each[-1] for each in alerts.values()], policy)
+    changes = [each[-1] for each in alerts.values()]
+    recounts = _recounted(store, customer, lengths, feedback_loop, changes, policy, fresh)
     subjects = {each.scope: each for each in counted if each.scope.partition(":")[0] in policy.scopes}
     scopes = sorted({CUSTOMER, *subjects, *(scope for scope, _ in alerts)}, key=lambda each: (each != CUSTOMER, each))
     judged = [
@@ -217,16 +223,31 @@ def _recounted(
     feedback_loop: Sequence[str],
     alerts: Sequence[RecordedTransition],
     policy: Policy,
+    fresh: Sequence[FreshStart],
 ) -> dict[int, dict[str, SubjectCounts]]:
     """What is counted now for the times at which alerts last changed, by time and scope."""
-    times = sorted({each.time_ms for each in alerts})
-    return {
-        time_ms: {
-            each.scope: each
-            for each in counts_at(store, customer, lengths, feedback_loop, time_ms, include_later=False, policy=policy)
-        }
-        for time_ms in times
-    }
+    by_time: dict[int, list[AlertData]] = defaultdict(list)
+    for each in alerts:
+        by_time[each.time_ms].append(each.data)
+    found = {}
+    for time_ms, some in sorted(by_time.items()):
+        of = _of_alerts(policy, some)
+        counted = counts_at(
+            store, customer, lengths, feedback_loop, time_ms, include_later=False, policy=of, fresh=fresh
+        )
+        found[time_ms] = {each.scope: each for each in counted}
+    return found
+
+
+def _of_alerts(policy: Policy, alerts: Sequence[AlertData]) -> Policy:
+    """Of a policy what these alerts are about, so that nothing is read that only other rules ask for."""
+    names, kinds = {each.rule for each in alerts}, {each.scope.partition(":")[0] for each in alerts}
+    return msgspec.structs.replace(
+        policy,
+        rules=tuple(each for each in policy.rules if each.name in names),
+        scopes=tuple(each for each in policy.scopes if each in kinds),
+        overrides=(),
+    )
 
 
 def _scope(

@@ -11,8 +11,9 @@ wait for.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from api.http.models.parameters import Metric
 from api.http.part_sums import OF_METRIC, CustomerNumbers, Numbers
 from api.http.parts_follower import PartsChangingError, PartsFollower, PartsLostError
 from api.http.ranges import end_of_minute
-from api.http.rate_counts import NO_COUNTS, CountsAsked, counted_arrays
+from api.http.rate_counts import NO_COUNTS, CountedArrays, CountsAsked, counted_arrays
 from api.http.rates import Definition
 from schemas.times import FOREVER_S, HOUR_S
 from streams.io.store import QueryLimitError, Store, StoreError
@@ -39,6 +40,10 @@ IDLE_S = 600.0
 CUSTOMERS = "SELECT DISTINCT customer FROM counts WHERE dimension = 'provider' ORDER BY customer LIMIT {most:UInt32}"
 
 log = logging.getLogger("repmon.api")
+
+
+#: Whose rates are read together.
+CustomersByRate = Mapping[Metric, Sequence[str]]
 
 
 class WantedRate(NamedTuple):
@@ -197,11 +202,13 @@ class KeptRates:
         if now >= self._looked + self._every_s or any(self._looked < each.since - self._age_s for each in waiting):
             self._look()
         minute = end_of_minute(self._clock())
+        portions = []
         for metric in OF_METRIC:
             wanted = {each.customer for each in waiting if each.metric == metric}
             missing = sorted(each for each in wanted if self._found(metric, each, minute) is None)
-            for start in range(0, len(missing), WAITING):
-                self._try_load(metric, missing[start : start + WAITING])
+            portions.append([(metric, missing[start : start + WAITING]) for start in range(0, len(missing), WAITING)])
+        for together in zip_longest(*portions):
+            self._try_load(dict(each for each in together if each is not None))
         if not waiting and time.monotonic() >= self._ahead_at:
             began = time.monotonic()
             self._load_ahead()
@@ -238,20 +245,27 @@ class KeptRates:
             if len(found) <= room:
                 self._ahead = [*((metric, each) for each in reversed(found)), *self._ahead]
 
-    def _try_load(self, metric: Metric, customers: Sequence[str]) -> None:
+    def _try_load(self, wanted: CustomersByRate) -> None:
         """The same as `_load`; where that takes more than a query may, they are asked for one by one in this hour."""
         try:
-            self._load(metric, customers)
+            self._load(wanted)
         except QueryLimitError as error:
-            log.warning("rates of %d customers are read from the store one by one: %s", len(customers), error)
-            with self._lock:
-                for each in customers:
-                    self._kept.forget((metric, each))
-                    self._odd[metric, each] = self._hour()
+            if len(wanted) > 1:
+                for metric, customers in wanted.items():
+                    self._try_load({metric: customers})
+                return
+            for metric, customers in wanted.items():
+                log.warning("rates of %d customers are read from the store one by one: %s", len(customers), error)
+                with self._lock:
+                    for each in customers:
+                        self._kept.forget((metric, each))
+                        self._odd[metric, each] = self._hour()
 
-    def _load(self, metric: Metric, customers: Sequence[str]) -> None:
-        """Read customers' hours from the parts that were read, which must be there all the while."""
-        self._begin(metric)
+    def _load(self, wanted: CustomersByRate) -> None:
+        """Read customers' hours from the parts that were read, which must be there all the while: it is asked once,
+        whatever the number of rates."""
+        for metric in wanted:
+            self._begin(metric)
         for _ in range(TRIES):
             if self._follower is None:
                 return
@@ -260,14 +274,17 @@ class KeptRates:
                 self._kept.move_on(now)
             finely = finely_kept(now)
             span = finely[0] * HOUR_S, (finely[1] + 1) * HOUR_S
-            asked = CountsAsked(metric, "customer", HOUR_S, self._kept.oldest * HOUR_S, FOREVER_S, minutes=span)
             parts = [each.name for each in self._follower.parts]
-            found = counted_arrays(self._connected(), customers, asked, self._definition, parts)
+            found: dict[tuple[Metric, str], tuple[CountedArrays, CountedArrays]] = {}
+            for metric, customers in wanted.items():
+                asked = CountsAsked(metric, "customer", HOUR_S, self._kept.oldest * HOUR_S, FOREVER_S, minutes=span)
+                counts = counted_arrays(self._connected(), customers, asked, self._definition, parts)
+                found |= {(metric, each): counts.get(each, (NO_COUNTS, NO_COUNTS)) for each in customers}
             if self._follower.holds(self._connected()):
                 with self._lock:
-                    for each in customers:
-                        if not self._kept.put((metric, each), *found.get(each, (NO_COUNTS, NO_COUNTS)), finely):
-                            self._odd[metric, each] = self._hour()
+                    for key, (hours, minutes) in found.items():
+                        if not self._kept.put(key, hours, minutes, finely):
+                            self._odd[key] = self._hour()
                 return
             self._look()
 
@@ -282,11 +299,12 @@ class KeptRates:
             if (metric, name) not in self._odd and self._found(metric, name, now) is None:
                 some.append((metric, name))
         if some:
-            self._try_load(some[0][0], [name for _, name in some])
+            self._try_load({some[0][0]: [name for _, name in some]})
             return
         late = self._kept.without_minutes(finely_kept(now)[1])
         if late:
-            self._try_load(late[0][0], [name for metric, name in late[: 2 * AHEAD] if metric == late[0][0]][:AHEAD])
+            of_first = [name for metric, name in late[: 2 * AHEAD] if metric == late[0][0]]
+            self._try_load({late[0][0]: of_first[:AHEAD]})
 
     def _start_over(self, off_s: float) -> None:
         with self._lock:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from concurrent.futures import Future
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
@@ -148,6 +149,25 @@ def series(service: Service, asked: SeriesAsked) -> list[tuple[str, list[PointNu
             coming.result(WAIT_S)
         kept = _kept(service, asked, since)
     return [("", kept)] if kept is not None else stored_series(service, asked)
+
+
+def whole_series(service: Service, several: Sequence[SeriesAsked]) -> list[list[PointNumbers]]:
+    """The points of several rates, each as a whole. What is not kept yet is waited for together: it is read at once.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    since = time.monotonic()
+    found = [_kept(service, each, since) for each in several]
+    missing = [place for place, known in enumerate(found) if known is None]
+    coming = [_wanted(service, several[place], since) for place in missing]
+    wait([each for each in coming if each is not None], WAIT_S)
+    for place in missing:
+        found[place] = _kept(service, several[place], since)
+    return [
+        stored_series(service, each)[0][1] if known is None else known
+        for each, known in zip(several, found, strict=True)
+    ]
 
 
 def _is_kept(asked: SeriesAsked) -> bool:

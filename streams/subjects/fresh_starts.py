@@ -13,7 +13,7 @@ Hardly any customer has one, so nothing more is asked of the others: those who h
 minute, since the hourly projection cannot tell what of an hour lies behind it. Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -49,6 +49,13 @@ class FreshStart(msgspec.Struct, frozen=True, kw_only=True):
 def first_minute(decided_ms: int) -> int:
     """The second (epoch) from which on mail counts: the next full minute, since counts are kept by the minute."""
     return -(-decided_ms // MINUTE_MS) * MINUTE_S
+
+
+def since_at(customer: str, decided: Sequence[FreshStart], at_ms: int, after_s: int) -> Since:
+    """Since when mail of a customer counts at a moment (epoch ms): by the last of its fresh starts that was decided by
+    then, if it begins after a second (epoch). `decided` are all of them, the oldest first."""
+    known = [each for each in decided if each.decided_ms <= at_ms and each.since_s > after_s]
+    return {customer: known[-1].since_s} if known else NOBODY
 
 
 def after(since: Since, second: int) -> Since:

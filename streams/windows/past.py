@@ -23,6 +23,7 @@ from streams.listings.exposure import add_exposure
 from streams.listings.left_out import read_judged
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, is_long, subjects
+from streams.subjects.fresh_starts import FreshStart, since_at
 from streams.subjects.stored_fresh_starts import read_since
 from streams.subjects.totals import begin, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
@@ -41,12 +42,14 @@ def counts_at(
     *,
     include_later: bool,
     policy: Policy | None = None,
+    fresh: Sequence[FreshStart] | None = None,
 ) -> list[SubjectCounts]:
     """The customer and each of its streams (these only where it has more than one); empty without any count.
 
     `windows` maps names to lengths in ms. With `include_later` nothing that is counted is left out, as when the
     monitor judges at `at_ms` (epoch ms): events may lie a little ahead of the clock. With `policy` what only its rules
-    ask for is also read; listings are attributed by the causes that are stored now.
+    ask for is also read; listings are attributed by the causes that are stored now. `fresh` are all fresh starts of the
+    customer, the oldest first, where who asks has them.
 
     Raises:
         StoreError: the store failed.
@@ -55,7 +58,8 @@ def counts_at(
     lengths = list(every.values())
     until = FOREVER_S if include_later else (at_ms // 1000 // MINUTE_S + 1) * MINUTE_S
     # One that is older than all windows cuts nothing off.
-    since = read_since(store, at_ms, begin(max(lengths, default=0), at_ms), customer)
+    first = begin(max(lengths, default=0), at_ms)
+    since = read_since(store, at_ms, first, customer) if fresh is None else since_at(customer, fresh, at_ms, first)
     # One customer's rows are few enough to be read by the minute, however long the window.
     read = partial(read_totals, store, [customer], lengths, feedback_loop, at_ms, until_s=until, since=since)
     totals = read()

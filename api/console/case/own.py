@@ -108,7 +108,7 @@ def read_own(service: Service, customer: str, now_ms: int) -> OwnFacts:
         account = next(iter(read_customers(store, customer)), None) or Customer(customer=customer)
         alerts = last_alerts(store, customer) if any(each.open_alerts for each in found.scopes) else {}
     wanted = [each for each in METRICS if each in ALWAYS or found.scopes[0].rates.exposure.numerator]
-    drawn = {each: read_series(service, customer, each, policy, RANGE, now_ms) for each in wanted}
+    drawn = read_series(service, customer, wanted, policy, RANGE, now_ms)
     pages = service.delisting
     rows = [each.model_copy(update={"delisting": pages.get(each.zone)}) for each in listed.listings]
     return OwnFacts(found, policy, account, alerts, rows, drawn)

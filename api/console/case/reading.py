@@ -19,7 +19,7 @@ from api.http.ranges import WINDOW_S, StepName, span
 from api.http.rates import PointNumbers
 from api.http.standing import open_alerts
 from api.routes.asking import judged_by
-from api.routes.rates import NOT_COUNTED, SeriesAsked, series
+from api.routes.rates import NOT_COUNTED, SeriesAsked, whole_series
 from jobs.hooks.measure import HookSeen, Measure
 from jobs.hooks.outbox import measures
 from jobs.hooks.shown import read_hook
@@ -117,7 +117,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
     rest = _ask(service, lambda store: _rest(store, service, customer, now_ms))
     # Rates lend connections by themselves, shared with all who ask for rates.
     wanted = _drawn(metric, alerts)
-    drawn = {each: read_series(service, customer, each, policy, asked.range, now_ms) for each in wanted}
+    drawn = read_series(service, customer, wanted, policy, asked.range, now_ms)
     listings, decided, policies, measured, hook, account, last, losses = rest.result()
     by_part, samples = parts.result()
     return CaseFacts(
@@ -144,19 +144,22 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
 
 
 def read_series(
-    service: Service, customer: str, metric: Metric, policy: Policy, chosen: str, now_ms: int
-) -> tuple[WindowName, Sequence[PointNumbers]]:
-    """A rate over a time of `RANGES`, and the sliding window that it is of.
+    service: Service, customer: str, metrics: Sequence[Metric], policy: Policy, chosen: str, now_ms: int
+) -> dict[Metric, tuple[WindowName, Sequence[PointNumbers]]]:
+    """Rates over a time of `RANGES`, and the sliding window that each is of.
 
     Raises:
         StoreError: the store failed.
     """
-    window = window_of(metric, policy)
     since = str(now_ms - RANGES[chosen] * DAY_MS)
-    cut = span(since, None, WINDOW_S[window], now_ms, STEPS[chosen])
-    query = RatesQuery(metric=[metric], window=window)
-    ((_, points),) = series(service, SeriesAsked(customer, metric, query, cut, WINDOW_S[window]))
-    return window, points
+    windows = [window_of(each, policy) for each in metrics]
+    asked = []
+    for metric, window in zip(metrics, windows, strict=True):
+        cut = span(since, None, WINDOW_S[window], now_ms, STEPS[chosen])
+        query = RatesQuery(metric=[metric], window=window)
+        asked.append(SeriesAsked(customer, metric, query, cut, WINDOW_S[window]))
+    found = whole_series(service, asked)
+    return dict(zip(metrics, zip(windows, found, strict=True), strict=True))
 
 
 def window_of(metric: Metric, policy: Policy) -> WindowName:
