@@ -18,13 +18,14 @@ from streams.io.store import StoreError
 log = logging.getLogger("repmon.console")
 
 T = TypeVar("T")
-State = Literal["running", "done", "stopped", "late", "failed"]
+#: `lost`: of another process, or of one before a restart, and nobody said how it ended.
+JobState = Literal["running", "done", "stopped", "late", "failed", "lost"]
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far a job is: `done` of `total` (0: not known yet), begun at `began_ms` and over at `ended_ms` (epoch ms)."""
 
-    state: State
+    state: JobState
     began_ms: int
     by: str
     done: int = 0
@@ -70,9 +71,9 @@ class Job(Generic[T]):
         """Have it end at the next place where it can."""
         self._stop.set()
 
-    def run(self, work: Callable[["Job[T]"], object]) -> None:
-        """Do it."""
-        state: State = "done"
+    def run(self, work: Callable[["Job[T]"], object], after: Callable[["Job[T]"], None] | None = None) -> None:
+        """Do it, and then, whatever came of it, what is to be done `after`."""
+        state: JobState = "done"
         fault = ""
         try:
             self.result = work(self)
@@ -89,6 +90,11 @@ class Job(Generic[T]):
             log.exception("%s failed", self.name)
             state, fault = "failed", "something went wrong here; it has been logged"
         self._progress = msgspec.structs.replace(self._progress, state=state, fault=fault, ended_ms=self._clock())
+        if after is not None:
+            try:
+                after(self)
+            except RepmonError as error:
+                log.warning("%s: what came of it is not kept: %s", self.name, error)
 
 
 class Background(Generic[T]):
@@ -105,12 +111,19 @@ class Background(Generic[T]):
         """The last one; None where there was none."""
         return self._job
 
-    def begin(self, about: T, by: str, clock: Callable[[], int], work: Callable[[Job[T]], object]) -> bool:
-        """Begin; False where one is under way. `clock` is epoch ms."""
+    def begin(
+        self,
+        about: T,
+        by: str,
+        clock: Callable[[], int],
+        work: Callable[[Job[T]], object],
+        after: Callable[[Job[T]], None] | None = None,
+    ) -> bool:
+        """Begin; False where one is under way. `clock` is epoch ms; `after` is called once it is over, however."""
         with self._lock:
             if self._job is not None and self._job.progress.state == "running":
                 return False
             job = self._job = Job(self._name, about, by, clock, self.bound_s)
-            job.thread = threading.Thread(target=job.run, args=(work,), name=self._name, daemon=True)
+            job.thread = threading.Thread(target=job.run, args=(work, after), name=self._name, daemon=True)
             job.thread.start()
             return True

@@ -60,6 +60,11 @@ CUSTOMER: Sequence[Erasure] = (
         "position(detail, {quoted:String}) > 0",
         "detail = replaceAll(detail, {quoted:String}, {erased:String})",
     ),
+    Erasure(
+        "policy_drafts",
+        "position(result, {quoted:String}) > 0",
+        "result = replaceAll(result, {quoted:String}, {erased:String})",
+    ),
     Erasure("dead_letters", "JSONExtractString(payload, 'customer') = {name:String}"),
     Erasure("notification_posted", "alert_id IN {alert_ids:Array(String)}"),
     Erasure("notifications", _TOLD),

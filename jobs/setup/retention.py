@@ -45,6 +45,7 @@ FIXED: Mapping[str, str] = {
     "newly_excessive": "how many rose at once is compared with the last 30 days",
     "outgoing_events": "a decision is told once, however often it is sent",
     "notification_posted": "a notification goes to the thread of its alert",
+    "policy_drafts": "an operator finds a draft and its trial again",
     "dead_letter_replays": "a dead letter is sent again once",
 }
 TTLS = """

@@ -629,6 +629,23 @@ ENGINE = ReplacingMergeTree
 ORDER BY (applied, version, applied_by)
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE reputation.policy_drafts
+(
+    `saved` DateTime64(3, 'UTC'),
+    `who` String,
+    `updated` DateTime64(3, 'UTC'),
+    `text` String CODEC(ZSTD(1)),
+    `days` UInt16,
+    `level` LowCardinality(String),
+    `instead_of` Int64,
+    `state` LowCardinality(String),
+    `result` String CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(updated)
+ORDER BY (saved, who)
+TTL toDateTime(saved) + toIntervalDay(90)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE reputation.policy_levels
 (
     `since` DateTime64(3, 'UTC'),

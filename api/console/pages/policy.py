@@ -1,48 +1,45 @@
 """The policy: what is in force, and a workbench for another one, from its mistakes to putting it in force."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from itertools import groupby
 
 import msgspec
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.console.background import Job, Progress
+from api.console.background import Job
+from api.console.drafts import Draft, TrialAsked, draft_of, kept_view, over, trial_view
 from api.console.forms import deciding, one_of, reason
 from api.console.happened import Happened, after_act, happened
 from api.console.kept import Known
 from api.console.rendering import HEADERS, page
 from api.console.routing import console_router
-from api.console.shared import TRIAL_S, SharedPages
+from api.console.shared import SharedPages
 from api.console.visits import Governing, Reading, Visit
 from api.http.access import Service
 from api.http.problems import ApiError
 from api.routes.models.policies import MOST_CHARACTERS
 from api.routes.policies import TRYING
-from api.text.policy import described, differences
-from api.text.try_policy import HEADINGS
+from api.text.policy import described
+from jobs.operator.policy_drafts import PolicyDraft, last_draft, last_trial, save
 from jobs.operator.policy_store import PolicyChangedError, apply
 from jobs.operator.try_policy import Trial, try_policy
 from schemas import policy_check
 from schemas.applied_policy import AppliedPolicy
 from schemas.levels import LEVELS, Level
 from schemas.policy import Policy, default_file
-from schemas.policy_check import Mistake
 from schemas.times import DAY_MS
 from streams.decisions.applied_policies import history, named, newest, policy_of
 from streams.decisions.customers import plans
 from streams.decisions.overrides import for_plans
 from streams.io.broker import BrokerError
-from streams.io.store import Store
-from streams.what_if.compare import Difference
+from streams.io.store import Store, StoreError
 
 router = console_router()
 PATH = "/console/policy"
 SOURCE = "the console"
-#: Policies of the history; differences of one kind that are shown; days over which one is tried.
-SHOWN, MOST_SHOWN = 20, 200
+#: Policies of the history; days over which one is tried.
+SHOWN = 20
 DAYS = ("30", "7", "1", "90")
 NOTES = {
     "unchanged": "This very text was in force already: nothing is changed.",
@@ -66,31 +63,6 @@ class PolicyNow:
 
 
 @dataclass(frozen=True, slots=True)
-class WrongLine:
-    """A mistake with the line that it is on."""
-
-    line: int
-    said: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A draft and what it comes to: its mistakes, or what it would change."""
-
-    text: str
-    mistakes: tuple[WrongLine, ...] = ()
-    version: str = ""
-    changes: tuple[str, ...] = ()
-    described: tuple[str, ...] = ()
-
-    @property
-    def usable(self) -> bool:
-        """Whether it can be put in force."""
-        return bool(self.version)
-
-
-@dataclass(frozen=True, slots=True)
 class PolicyView:
     """What is in force and was before; a draft once there is one."""
 
@@ -103,73 +75,11 @@ class PolicyView:
     done: Happened | None = None
     fault: str = ""
     note: str = ""
+    #: When the draft was kept that is shown because of that alone (epoch ms).
+    kept_ms: int = 0
 
     day_choices = DAYS
     levels = LEVELS[1:]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialAsked:
-    """What is tried: a draft, over so many days, and who counts as flagged. `instead_of` is the policy that was in
-    force (when it was applied, epoch ms)."""
-
-    draft: Draft
-    days: int
-    level: Level
-    instead_of: int
-    tried: Policy = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class KindOfDifference:
-    """Customers whom the two policies treat differently in one way: the first of them, of so many."""
-
-    kind: str
-    heading: str
-    shown: tuple[Difference, ...]
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrialView:
-    """How far a trial is, and what came of it."""
-
-    progress: Progress
-    asked: TrialAsked
-    trial: Trial | None
-    kinds: tuple[KindOfDifference, ...]
-
-    bound_s = TRIAL_S
-
-
-def draft_of(text: str, before: Policy) -> Draft:
-    """What a text comes to, against the policy in force. Pure."""
-    found = policy_check.checked(text)
-    if found.policy is None:
-        return Draft(text, mistakes=tuple(_placed(text, found.mistakes)))
-    return Draft(
-        text,
-        version=found.policy.version,
-        changes=tuple(differences(before, found.policy)),
-        described=tuple(described(found.policy)),
-    )
-
-
-def _placed(text: str, mistakes: Sequence[Mistake]) -> list[WrongLine]:
-    lines = text.splitlines()
-    return [
-        WrongLine(each.line, each.said, lines[each.line - 1][:200] if 0 < each.line <= len(lines) else "")
-        for each in mistakes
-    ]
-
-
-def kinds_of(trial: Trial) -> tuple[KindOfDifference, ...]:
-    """Whom the policies treat differently, in the order of `differences`. Pure."""
-    found = []
-    for kind, some in groupby(trial.differences, lambda each: each.kind):
-        every = tuple(some)
-        found.append(KindOfDifference(kind, HEADINGS[kind], every[:MOST_SHOWN], len(every)))
-    return tuple(found)
 
 
 def in_force(store: Store, service: Service) -> PolicyNow:
@@ -214,27 +124,37 @@ def get_policy(request: Request, visit: Reading, shared: SharedPages) -> Respons
             view = read_policy(store, visit.service)
             if version := query.get("version", ""):
                 view = replace(view, draft=draft_of(named(store, version[:300]).text, view.in_force.policy))
+            elif visit.may("policy") and (kept := last_draft(store, visit.who)) and kept.text != view.in_force.text:
+                view = replace(view, draft=draft_of(kept.text, view.in_force.policy), kept_ms=kept.saved_ms)
             return replace(view, done=happened(store, query), note=NOTES.get(query.get("note", ""), ""))
 
-    return page(request, "policy.html", shared.last.get((PATH, request.url.query), visit.now_ms, read))
+    return page(request, "policy.html", shared.last.get((PATH, visit.who, request.url.query), visit.now_ms, read))
 
 
 @router.post("/policy")
 def post_draft(request: Request, visit: Governing, shared: SharedPages) -> Response:
-    """Check a draft, or begin to try it. Nothing of what is in force is changed."""
-    text = draft_text(visit)
+    """Check a draft, or begin to try it; it is kept either way. Nothing of what is in force is changed."""
+    text, do = draft_text(visit), visit.form.get("do")
+    kept = PolicyDraft(who=visit.who, saved_ms=visit.now_ms, text=text)
     with visit.service.stores.lend() as store:
+        if do == "discard":
+            save(store, msgspec.structs.replace(kept, state="discarded"), visit.now_ms)
+            return RedirectResponse(PATH, HTTPStatus.SEE_OTHER, HEADERS)
         view = read_policy(store, visit.service, text)
-    draft = view.draft
-    if visit.form.get("do") != "try" or draft is None or not draft.usable:
+        tried = policy_check.checked(text).policy if do == "try" else None
+        if tried is not None:
+            level = msgspec.convert(one_of(visit.form, "level", LEVELS[1:]), Level)
+            days = int(one_of(visit.form, "days", DAYS))
+            kept = msgspec.structs.replace(kept, state="begun", days=days, level=level, instead_of=view.instead_of)
+        else:
+            save(store, kept, visit.now_ms)
+    if tried is None:
         return page(request, "policy.html", Known(view, visit.now_ms))
     visit.on_record("")
-    tried = policy_check.checked(text).policy
-    assert tried is not None  # noqa: S101 - a draft that can be used is one
-    level = one_of(visit.form, "level", LEVELS[1:])
-    days = int(one_of(visit.form, "days", DAYS))
-    asked = TrialAsked(draft, days, msgspec.convert(level, Level), view.instead_of, tried)
-    if not shared.trial.begin(asked, visit.who, visit.service.clock, lambda job: _try(job, visit, view)):
+    asked = TrialAsked(kept, tried)
+    if not shared.trial.begin(
+        asked, visit.who, visit.service.clock, lambda job: _try(job, visit, view), lambda job: _keep(job, visit.service)
+    ):
         fault = "Another policy is being tried. Wait until that is done, or stop it."
         return page(request, "policy.html", Known(replace(view, fault=fault), visit.now_ms), HTTPStatus.CONFLICT)
     return RedirectResponse(f"{PATH}/trial", HTTPStatus.SEE_OTHER, HEADERS)
@@ -256,26 +176,36 @@ def draft_text(visit: Visit) -> str:
 
 def _try(job: Job[TrialAsked], visit: Visit, view: PolicyView) -> Trial:
     service, asked, now_ms = visit.service, job.about, visit.now_ms
+    days, level = asked.kept.days, asked.kept.level
     with TRYING, service.stores.lend() as store:
+        save(store, asked.kept, now_ms)
         known = plans(store)
         both = for_plans(asked.tried, known), for_plans(view.in_force.policy, known)
-        since_ms = now_ms - asked.days * DAY_MS
+        since_ms = now_ms - days * DAY_MS
         loop = service.definition.feedback_loop
-        return try_policy(store, *both, loop, since_ms, now_ms, asked.level, progress=job.tell)
+        return try_policy(store, *both, loop, since_ms, now_ms, level, progress=job.tell)
 
 
-def trial_view(job: Job[TrialAsked]) -> TrialView:
-    """How far a job is. Pure."""
-    trial = job.result if isinstance(job.result, Trial) else None
-    return TrialView(job.progress, job.about, trial, kinds_of(trial) if trial else ())
+def _keep(job: Job[TrialAsked], service: Service) -> None:
+    with service.stores.lend() as store:
+        save(store, over(job), service.clock())
 
 
 @router.get("/policy/trial")
 def get_trial(request: Request, visit: Reading, shared: SharedPages) -> Response:
-    """The last trial."""
+    """The last trial: of this process, or as it is kept of another or of one before a restart."""
     visit.on_record("")
     job = shared.trial.job
-    return page(request, "policy_trial.html", trial_view(job) if job else None)
+    view = trial_view(job) if job else None
+    try:
+        with visit.service.stores.lend() as store:
+            kept = last_trial(store)
+        if kept is not None and (view is None or kept.saved_ms > view.asked.saved_ms):
+            view = kept_view(kept)
+    except StoreError:
+        if view is None:
+            raise
+    return page(request, "policy_trial.html", view)
 
 
 @router.get("/policy/trial/now")
@@ -313,6 +243,7 @@ def post_apply(request: Request, visit: Governing) -> Response:
             fault = f"Nothing was changed: {error}. What the draft would change now is below."
             view = replace(read_policy(store, visit.service, text), fault=fault)
             return page(request, "policy.html", Known(view, visit.now_ms), HTTPStatus.CONFLICT)
+        save(store, PolicyDraft(who=visit.who, saved_ms=visit.now_ms, text=text, state="discarded"), visit.now_ms)
     try:
         visit.service.publish(done.policy)
     except BrokerError:

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.console.operations import Operations
+from api.console.shared import Shared
 from api.http import keys
 from api.stack.adapting import adapt_context
 from jobs.operator.audit import Entry, entries
+from jobs.operator.policy_drafts import PolicyDraft, last_trial, save
 from jobs.resend.dead_letters import Chosen, newest
 from jobs.resend.replay import Reader, Replayer
 from schemas.settings import Settings
@@ -163,6 +166,31 @@ def test_mistakes_of_a_draft_are_named_with_their_line(operator: ConsoleVisitor)
     assert "1</span> mistake" in shown
     assert re.search(r'data-line="8">Line 8</a>', shown)
     assert "excessive = &#34;much&#34;" in shown
+
+
+def test_draft_and_its_trial_outlive_the_process(api: Api, operator: ConsoleVisitor) -> None:
+    draft = POLICY.replace("0.001", "0.0987")
+    operator.post("/console/policy", text=draft, do="try", days="1", level="warning")
+    until(lambda: operator.get("/console/policy/trial").text, "would have flagged")
+    until(lambda: getattr(last_trial(api.store), "state", ""), "done")
+    api.client.app.state.shared_by_pages = Shared()  # type: ignore[attr-defined]  # as a process that just began
+
+    trial = operator.get("/console/policy/trial").text
+    assert "would have flagged" in trial and "0.0987" in trial
+    kept = operator.get("/console/policy").text
+    assert "Your draft</strong> of" in kept and "0.0987" in kept
+    other = visitor(api.client)
+    other.sign_in(keys.create_key(api.store, keys.OPERATOR, "Bo", NOW_MS, scopes=("read", "policy")))
+    assert "0.0987" not in other.get("/console/policy").text
+    assert "0.0987" not in follow(operator, "/console/policy", text=draft, do="discard")
+
+
+def test_trial_of_which_nobody_said_how_it_ended_says_so(api: Api, operator: ConsoleVisitor) -> None:
+    lost = PolicyDraft(who="Bo", saved_ms=NOW_MS + 60_000, text=POLICY, state="begun", days=30)
+    save(api.store, lost, NOW_MS + 60_000)
+
+    assert "Nobody said how it ended" in operator.get("/console/policy/trial").text
+    save(api.store, msgspec.structs.replace(lost, days=0), NOW_MS + 60_001)
 
 
 def test_draft_is_checked_tried_and_put_in_force(api: Api, operator: ConsoleVisitor) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from api.console.drafts import draft_of
 from api.console.forms import field_value, one_of, utc_ms, whole
 from api.console.pages.audit import details
 from api.console.pages.blocklists import bar, zone_lines
@@ -12,7 +13,6 @@ from api.console.pages.dead_letters import letter_view
 from api.console.pages.health import health_view
 from api.console.pages.holds import SHOWN, hold_view
 from api.console.pages.incidents import incidents_view
-from api.console.pages.policy import draft_of
 from api.http.problems import ApiError
 from jobs.blocklists.state import Trust
 from jobs.blocklists.zone_trust import ZoneFamily
