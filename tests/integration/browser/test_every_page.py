@@ -95,6 +95,42 @@ def test_ten_thousand_customers_are_paged_and_searched(operator: Viewer) -> None
     assert operator.wrong == []
 
 
+def test_ten_thousand_rows_are_walked_with_the_keyboard_and_scrolled(operator: Viewer) -> None:
+    page, size = operator.page, 250
+    page.goto(f"/console/?size={size}")
+    rows, pager = page.locator("#live tbody tr"), page.locator(".pager")
+    found = re.search(r"of ([\d,]+) rows", pager.inner_text())
+    assert found is not None
+    total = int(found[1].replace(",", ""))
+    assert total >= MANY
+    # From row to row: the last one of a page is in sight once it has the focus, and there it ends.
+    for _ in range(size + 5):
+        page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.closest('tr').rowIndex") == size
+    expect(rows.nth(size - 1)).to_be_in_viewport()
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.closest('tr').rowIndex") == size - 1
+    # With the wheel to the top and to the end.
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, -100_000)
+    expect(rows.first).to_be_in_viewport()
+    page.mouse.wheel(0, 100_000)
+    expect(page.get_by_role("link", name="Next")).to_be_in_viewport()
+    # From page to page: none twice and none left out, to the last one, where it ends.
+    seen = set(rows.evaluate_all("some => some.map(each => each.id)"))
+    for turn in (1, 2, 3):
+        page.keyboard.press("n")
+        expect(pager).to_contain_text(re.compile(f"^\\s*{turn * size + 1:,}.{(turn + 1) * size:,} of"))
+        seen |= set(rows.evaluate_all("some => some.map(each => each.id)"))
+    assert len(seen) == 4 * size
+    page.goto(f"/console/?size={size}&page={-(-total // size)}")
+    assert rows.count() == total % size
+    page.keyboard.press("n")
+    page.keyboard.press("p")
+    expect(pager).to_contain_text(f"of {total:,}")
+    assert operator.wrong == []
+
+
 def test_key_of_a_customer_shows_its_own_page_alone(base: str, browser: Browser) -> None:
     with Viewer(browser, base) as customer:
         page = customer.page
