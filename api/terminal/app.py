@@ -174,7 +174,7 @@ class TopApp(App[None]):
         state = (
             "reading"
             if not self._read_ms
-            else f"{self._table.cursor_row + 1} of {len(self._lines)}"
+            else f"{self._table.cursor_row + 1} of {'the first ' * self._is_cut}{len(self._lines)}"
             if self._lines
             else "nobody"
         )
@@ -187,6 +187,11 @@ class TopApp(App[None]):
             known = f"; what stands here is {old} old" if self._read_ms else ""
             text = Text(shortened(f"{self._failed}{known}", width), "bold red")
         self._said.update(text)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether there may be more than what is shown."""
+        return len(self._lines) >= self._limit
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
         """What the keys of the table do is of no use over a customer."""

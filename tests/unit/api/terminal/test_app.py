@@ -78,6 +78,19 @@ def cursor(app: TopApp) -> str:
     return str(table.get_row_at(table.cursor_row)[0]).strip()
 
 
+def test_of_many_customers_it_says_that_these_are_the_first() -> None:
+    many = [replace(LINE, customer=f"customer-{number:05}") for number in range(10_000)]
+
+    async def use(app: TopApp, pilot: "Pilot[None]", _: Reader) -> None:
+        assert "1 of the first 200" in title(app)
+        await pilot.press("G")
+        assert cursor(app) == "customer-00199"
+        await pilot.press("slash", *"00007", "enter")
+        await until(pilot, lambda: "1 of 1" in title(app))
+
+    used(use, reader=Reader(many))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=str)
 def test_every_line_fits_whatever_it_holds(size: tuple[int, int]) -> None:
     lines = [replace(LINE, customer=name) for name in NAMES.values()]
