@@ -1,6 +1,6 @@
 """The second row: the customer chosen at the top."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dashboards.build import RATIO, Group, PlacedPanel, graph, table_panel
 from dashboards.fleet import RATE_COLUMNS
@@ -140,6 +140,14 @@ LIMIT 200
 """
 
 
+#: What a rate is of.
+DEFINED: Mapping[Metric, str] = {
+    "complaint": "Complaints, of deliveries at providers with a feedback loop only.",
+    "failure": "Hard bounces and expired mail, of mail whose fate is known.",
+    "block": "Mail refused for who sends it, of mail whose fate is known.",
+}
+
+
 def customer(feedback_loop: Sequence[str]) -> Group:
     """The row's panels. `feedback_loop` are the providers that report single complaints."""
 
@@ -157,7 +165,7 @@ def customer(feedback_loop: Sequence[str]) -> Group:
 
     def over_time(title: str, numerator: str, denominator: str, metric: Metric) -> PlacedPanel:
         sql = rate_over_time(numerator, denominator, THIS_CUSTOMER, feedback_loop)
-        return PlacedPanel(graph(title, sql, unit=RATIO, metric=metric), 8, 8)
+        return PlacedPanel(graph(title, sql, unit=RATIO, metric=metric, description=DEFINED[metric]), 8, 8)
 
     ratios = RATE_COLUMNS
     return Group(

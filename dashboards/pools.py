@@ -251,9 +251,10 @@ def pools(feedback_loop: Sequence[str]) -> Group:
         sums = {"finished": FINISHED, "failed": FAILED, "blocked": BLOCKED, "hours_shown": HOURS_SHOWN}
         return fill(sql, feedback_loop, **sums, pool=POOL, stream=STREAM, **more)
 
-    def over_time(title: str, numerator: str) -> PlacedPanel:
+    def over_time(title: str, numerator: str, description: str) -> PlacedPanel:
         sql = fill(RATE_BY_POOL, feedback_loop, numerator=numerator, denominator=FINISHED)
-        return PlacedPanel(graph(title, filled(sql), unit=RATIO, by="pool", least="1h"), 12, 8)
+        panel = graph(title, filled(sql), unit=RATIO, by="pool", least="1h", description=description)
+        return PlacedPanel(panel, 12, 8)
 
     rates = ("Blocks", "Failures")
     sent = table_panel("Sent from each pool", filled(SENT), ratios=rates, links=(("Pool", SHOW_POOL),))
@@ -266,8 +267,8 @@ def pools(feedback_loop: Sequence[str]) -> Group:
     return Group(
         "Pools",
         (
-            over_time("Blocks by pool", BLOCKED),
-            over_time("Failures by pool", FAILED),
+            over_time("Blocks by pool", BLOCKED, "Mail refused for who sends it, of mail whose fate is known."),
+            over_time("Failures by pool", FAILED, "Hard bounces and expired mail, of mail whose fate is known."),
             PlacedPanel(sent, 12, 9),
             PlacedPanel(customers, 12, 9),
         ),
