@@ -118,7 +118,7 @@ async def open_page(port: int, cookie: str, query: str) -> bytes:
     """
     head, body = await ask(port, f"/console/{query}", cookie)
     if " 200 " not in head.split("\r\n", 1)[0]:
-        raise BenchmarkError(f"refused: {head}")
+        raise BenchmarkError(f"{query or 'the fleet'}: refused: {head}")
     return gzip.decompress(body) if "gzip" in head.lower() else body
 
 

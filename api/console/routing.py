@@ -70,7 +70,11 @@ def error_page(request: Request, error: Exception) -> Response:
     elif isinstance(error, QueryLimitError | QueryValueError):
         log.warning("store: %s", error)
         view = ErrorView(
-            422, "Too much at once", "This would take more of the store than one page may. Ask for less, such as a day."
+            422,
+            "This took too long",
+            "Either the store is slow at present: then try again. Or this asks for more than one page may have: then ask "
+            "for less, such as a day.",
+            True,
         )
     elif isinstance(error, StoreError):
         # The message names hosts and SQL: it is for the log.
