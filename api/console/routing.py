@@ -72,7 +72,7 @@ def error_page(request: Request, error: Exception) -> Response:
         view = ErrorView(
             422,
             "This took too long",
-            "Either the store is slow at present: then try again. Or this asks for more than one page may have: then ask "
+            "Either the store is slow at present: then try again. Or this asks for more than one page may have: ask "
             "for less, such as a day.",
             True,
         )

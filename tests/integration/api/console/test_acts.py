@@ -169,7 +169,7 @@ def test_mistakes_of_a_draft_are_named_with_their_line(operator: ConsoleVisitor)
 
 
 def test_draft_and_its_trial_outlive_the_process(api: Api, operator: ConsoleVisitor) -> None:
-    draft = POLICY.replace("0.001", "0.0987")
+    draft = POLICY.replace("0.001", "0.0987").replace("0.003", "0.3")
     operator.post("/console/policy", text=draft, do="try", days="1", level="warning")
     until(lambda: operator.get("/console/policy/trial").text, "would have flagged")
     until(lambda: getattr(last_trial(api.store), "state", ""), "done")
