@@ -1,5 +1,6 @@
 """What every route asks for: whom a request is about, from when to when, by which policy."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from api.http.ranges import RangeError, between
 from api.http.reads import Read
 from schemas.policy import Policy
 from streams.decisions.customers import plans
-from streams.decisions.overrides import for_plans, with_stored
+from streams.decisions.overrides import StoredOverride, for_plans, with_stored
 from streams.decisions.stored_overrides import stored_overrides
 from streams.io.store import Store
 
@@ -87,8 +88,12 @@ def judged_by(store: Store, service: Service, customer: str, now_ms: int) -> Pol
     Raises:
         StoreError: the store failed.
     """
-    policy = for_plans(service.policy(store), plans(store, customer))
-    return with_stored(policy, stored_overrides(store, now_ms, customer), now_ms)
+    return judged_with(service.policy(store), plans(store, customer), stored_overrides(store, now_ms, customer), now_ms)
+
+
+def judged_with(policy: Policy, plans_of: Mapping[str, str], decided: Sequence[StoredOverride], now_ms: int) -> Policy:
+    """The same of what was read: plans by customer, and what operators decided. Pure."""
+    return with_stored(for_plans(policy, plans_of), decided, now_ms)
 
 
 async def asking(request: Request, owner: Owner, service: Services) -> Asking:

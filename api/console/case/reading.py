@@ -18,7 +18,7 @@ from api.http.models.standing import OpenAlert
 from api.http.ranges import WINDOW_S, StepName, span
 from api.http.rates import PointNumbers
 from api.http.standing import open_alerts
-from api.routes.asking import judged_by
+from api.routes.asking import judged_with
 from api.routes.rates import NOT_COUNTED, SeriesAsked, whole_series
 from jobs.hooks.measure import HookSeen, Measure
 from jobs.hooks.outbox import measures
@@ -106,9 +106,12 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
     """
     customer = asked.customer
     with service.stores.lend() as store:
-        policy = judged_by(store, service, customer, now_ms)
+        account = next(iter(read_customers(store, customer)), None) or Customer(customer=customer)
+        decided = stored_overrides(store, now_ms, customer)
+        known = {customer: account.plan} if account.plan else {}
+        policy = judged_with(service.policy(store), known, decided, now_ms)
         alerts = open_alerts(store, customer)
-        overrides = [each for each in stored_overrides(store, now_ms, customer) if each.until_ms > now_ms]
+        overrides = [each for each in decided if each.until_ms > now_ms]
     metric = asked.metric or metric_of_worst(alerts)
     start, end = _hours(asked.range, now_ms)
     loop = service.definition.feedback_loop
@@ -118,7 +121,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
     # Rates lend connections by themselves, shared with all who ask for rates.
     wanted = _drawn(metric, alerts)
     drawn = read_series(service, customer, wanted, policy, asked.range, now_ms)
-    listings, decided, policies, measured, hook, account, last, losses = rest.result()
+    listings, entries_of, policies, measured, hook, last, losses = rest.result()
     by_part, samples = parts.result()
     return CaseFacts(
         asked=asked,
@@ -133,7 +136,7 @@ def read_case(service: Service, asked: CaseAsked, now_ms: int) -> CaseFacts:
         parts=by_part,
         samples=samples,
         listings=listings,
-        entries=decided,
+        entries=entries_of,
         policies=policies,
         measures=measured,
         hook=hook,
@@ -246,12 +249,10 @@ def _rest(
     list[AppliedPolicy],
     list[Measure],
     HookSeen | None,
-    Customer,
     dict[str, AlertEvent],
     list[Loss],
 ]:
     since_ms = now_ms - TIMELINE_DAYS * DAY_MS
-    account = next(iter(read_customers(store, customer)), None)
     has_hook = bool(service.settings.hook.ladder)
     return (
         own_listings(store, customer, LISTINGS_DAYS, service.owners, now_ms, with_causes=True),
@@ -259,7 +260,6 @@ def _rest(
         [each for each in history(store, MOST_POLICIES) if each.applied_ms >= since_ms],
         measures(store, "act", [customer]),
         read_hook(store, service.settings.hook.failing_after_s, now_ms) if has_hook else None,
-        account or Customer(customer=customer),
         last_alerts(store, customer),
         read_losses(store, since_ms),
     )

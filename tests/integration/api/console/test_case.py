@@ -1,8 +1,9 @@
 """The case page over a store: what it shows, names of every kind, and what is decided on it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from jobs.operator.decisions import DecisionError
 from schemas.hook import Hook, HookAction
 from schemas.settings import ClickHouse
 from schemas.times import utc_time
-from streams.io.store import StoreError, open_store
+from streams.io.store import Store, StoreError, open_store
 from tests.support.api_client import HOUR, NOW, Api, Row
 from tests.support.api_scene import ALERT, NOON, OPERATORS_KEY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
@@ -28,6 +29,8 @@ from tests.support.databases import Databases
 
 #: As intake takes them: a slash, a percent sign, blanks, markup, right to left, a formula, as long as can be.
 NAMES = ("a/b", "100%", "two words", "<b>&\"'", "שלום/עולם", "=1+1", "x" * 256, ".", "..", "a?b#c", "a/acknowledge")
+
+ROWS = Store.rows
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,21 @@ def test_case_says_who_since_when_why_and_how_sure(operator: ConsoleVisitor) -> 
     assert "surely between" in page.lower()
     assert "What happens next" in page
     assert 'id="chart-complaint"' in page and 'id="chart-failure"' in page
+
+
+@pytest.mark.parametrize("table", ["fresh_starts", "customers"])
+def test_page_asks_a_table_once(operator: ConsoleVisitor, table: str) -> None:
+    """Its customer has open alerts, for each of which is counted what was there when it changed."""
+    asked: list[str] = []
+
+    def rows(store: Store, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        if (parameters or {}).get("customer") == "acme":  # what is read for all pages is not of this one
+            asked.append(sql)
+        return ROWS(store, sql, parameters)
+
+    with patch.object(Store, "rows", rows):
+        assert operator.get("/console/customers/acme").status_code == 200
+    assert sum(re.search(rf"\bFROM {table}\b", each) is not None for each in asked) == 1
 
 
 def test_messages_that_were_lost_are_marked_in_pictures_and_in_what_happened(
