@@ -84,7 +84,8 @@ def show(
         known = last.find(asked) or next((view for key, view in last.all()[::-1] if key.customer == customer), None)
         if known is None:
             raise
-        return page(request, "case.html", replace(known, stale_ms=max(1, visit.now_ms - known.now_ms), fault=fault))
+        stale = replace(known, stale_ms=max(1, visit.now_ms - known.now_ms), fault=fault)
+        return page(request, "case.html", stale, status)
     if view is None:
         with refusing(), visit.service.stores.lend() as store:
             check_known(store, customer)
