@@ -53,7 +53,8 @@ def _pictures(link: str, base: str) -> None:
         worst = page.locator("#live tbody tr.lv-critical .customer").first.get_attribute("href")
         assert worst is not None
         for address, name in [*((each.path, each.label) for each in NAVIGATION), (worst, "case")]:
-            page.goto(address)
+            answer = page.goto(address)
+            assert answer is not None and answer.ok, f"{address}: {answer and answer.status}"
             # What a page asks for by itself has come: how the stages are, the rows' trends.
             for waited in (page.get_by_text("being asked"), page.locator("#live tbody td.trend:not(:has(svg))")):
                 expect(waited).to_have_count(0, timeout=PATIENCE_MS)
