@@ -1,4 +1,4 @@
-"""A draft of a policy: its mistakes, or what it would change; and what came of trying it. Pure."""
+"""A draft of a policy: its mistakes, or what it would change; and what came of trying it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

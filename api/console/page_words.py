@@ -1,5 +1,5 @@
 """What a page says and how it writes numbers and times, in a language: of pictures for everybody, of a customer's own
-page all of it. The phrases are those of the files of mail (docs/mail.md). Pure but for the first reading of a file."""
+page all of it. The phrases are those of the files of mail (docs/mail.md)."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
