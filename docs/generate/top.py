@@ -25,8 +25,8 @@ table. `repmon top --once` prints it once, in a pipe as plain lines with names i
 | `q`, Ctrl-C | End. |
 
 The store sorts and filters, so the first line is the first of all customers; 200 lines can be scrolled, or as many as
-`--limit` says, and then the first line has *of the first 200*. Where the store fails, the last lines stay and the first line
-says why and how old they are.
+`--limit` says, and then the first line has *of the first 200*. Where the store fails, the last lines stay and the first
+line says why and how old they are.
 
 | column | what it says |
 |---|---|
