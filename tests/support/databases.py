@@ -1,9 +1,8 @@
 """Migrated databases that tests use one after the other. To migrate one takes a second, to copy the tables of one a
 fifth of that, to empty one some milliseconds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import msgspec
 
@@ -30,13 +29,17 @@ SELECT sum(total_rows) FROM system.tables WHERE database = currentDatabase() AND
 """
 
 
+#: Of each table its name, and which file it is written in and when that was (epoch ns).
+Written = frozenset[tuple[str, int, int]]
+
+
 @dataclass(frozen=True)
 class Kept:
     """A database, a connection to it, and its tables as they were made."""
 
     settings: ClickHouse
     store: Store
-    tables: Sequence[Any]
+    tables: Written
 
 
 class Databases:
@@ -67,7 +70,7 @@ class Databases:
             self._close(lasting)
         settings = self.new(lasting=lasting)
         store = open_store(settings)
-        self._kept[lasting] = Kept(settings, store, store.rows(TABLES))
+        self._kept[lasting] = Kept(settings, store, _written(settings))
         return settings
 
     def new(self, *, lasting: bool) -> ClickHouse:
@@ -118,11 +121,19 @@ def _copy(source: ClickHouse, target: ClickHouse) -> None:
     copied.close()
 
 
+def _written(settings: ClickHouse) -> Written:
+    """The tables of a database. The engine writes what makes a table into a file of its own, which each change of it
+    replaces; to ask the engine takes fifty times as long."""
+    files = (Path(settings.path) / "metadata" / settings.database).iterdir()
+    return frozenset((each.name, (stat := each.stat()).st_ino, stat.st_mtime_ns) for each in files)
+
+
 def _emptied(kept: Kept) -> bool:
     """Empty it; False where its tables are not those it was made with, or do not get empty."""
     store = kept.store
-    if list(store.rows(TABLES)) != list(kept.tables):
+    if _written(kept.settings) != kept.tables:
         return False
-    for (table,) in store.rows(WRITTEN):
+    written = store.rows(WRITTEN)
+    for (table,) in written:
         store.run(f"TRUNCATE TABLE {table}")
-    return not store.rows(ROWS)[0][0]
+    return not written or not store.rows(ROWS)[0][0]

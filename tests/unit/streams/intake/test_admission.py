@@ -85,7 +85,7 @@ def test_store_without_customers_takes_everybody_for_an_hour() -> None:
     assert take(["c1", "c99", "later", "latest"], NOW + HOUR_MS).not_admitted == 1
 
 
-def test_who_came_in_the_first_hour_of_a_store_is_known_however_their_messages_were_read() -> None:
+def test_who_came_in_a_first_hour_is_known_however_their_messages_were_read() -> None:
     """Beside one that cannot be read messages are looked at one by one."""
     known = KnownCustomers(set(), open_until_ms=NOW + HOUR_MS)
     gate = Admission("mail.events", known, 1)
