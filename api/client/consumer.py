@@ -4,6 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from hashlib import blake2b
 from threading import Event
 from typing import Any
 
@@ -18,7 +19,7 @@ log = logging.getLogger("repmon.client")
 
 #: What the types of alerts begin with; decisions about customers go by the same topic.
 ALERTS = ALERT_TYPE.partition("{")[0]
-#: So many ids are remembered, to drop repeats.
+#: So many of them are remembered, to drop repeats.
 REMEMBERED = 100_000
 WAIT_S = 0.5
 #: What no waiting mends.
@@ -40,7 +41,7 @@ def alerts(
     config: Mapping[str, Any] | None = None,
 ) -> Iterator[AlertEvent]:
     """The alerts that come, and those that consumers of this `group` have not seen yet, from the first one that is kept
-    on. One that is sent again under the same id is given once.
+    on. One that is sent again, word for word, is given once.
 
     An alert counts as seen when the next one is asked for: whoever ends while it handles one is given it again. Ends
     when `stop` is set. What cannot be read is passed over, with a warning in the log (`repmon.client`): else who may
@@ -51,7 +52,8 @@ def alerts(
     """
     settings = {"auto.offset.reset": "earliest", **(config or {})}
     settings |= {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
-    seen: OrderedDict[str, None] = OrderedDict()
+    # By all of it: a forged alert with the id of a true one is no reason to pass over that.
+    seen: OrderedDict[bytes, None] = OrderedDict()
     with closing(Consumer(settings)) as consumer:
         try:
             consumer.subscribe([topic])
@@ -65,9 +67,10 @@ def alerts(
                     continue  # librdkafka goes on by itself
                 value = message.value() or b""
                 event = _alert(value, message)
-                if event is not None and event.id not in seen:
+                digest = blake2b(msgspec.json.encode(event), digest_size=16).digest() if event else b""
+                if event is not None and digest not in seen:
                     yield event
-                    seen[event.id] = None
+                    seen[digest] = None
                     if len(seen) > REMEMBERED:
                         seen.popitem(last=False)
                 consumer.commit(message=message, asynchronous=False)
