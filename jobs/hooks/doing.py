@@ -130,9 +130,10 @@ class Doer:
         return measure
 
     def _failed(self, measure: Measure, error: TargetError, now_ms: int) -> Measure:
-        """To be tried again later, after twice as long each time."""
+        """To be tried again later, after twice as long each time, or as long as the target asks for."""
         hook = self._context.hook
-        wait_s = min(hook.max_retry_s, hook.retry_s * 2 ** min(30, max(0, measure.attempts - 1)))
+        wait_s = max(hook.retry_s * 2 ** min(30, max(0, measure.attempts - 1)), error.wait_s)
+        wait_s = min(hook.max_retry_s, wait_s)
         next_ms = now_ms + round(wait_s * SECOND_MS)
         if error.unreachable:
             self._down[measure.action] = next_ms, str(error)

@@ -30,6 +30,8 @@ class TargetStandIn:
     statuses: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     answer: int = 0
+    #: Fields of its answers.
+    fields: dict[str, str] = field(default_factory=dict)
     #: Data files of KumoMTA's queue helper in their order, and what a node has read of them: a tenant's settings.
     files: list[Path] = field(default_factory=list)
     tenants_read: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -120,6 +122,8 @@ def target_stand_in() -> Iterator[TargetStandIn]:
             seen.after(self.command, body)
             answer = (said if isinstance(said, str) else json.dumps(said)).encode()
             self.send_response(status)
+            for name, value in seen.fields.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from json import dumps
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import requests
@@ -15,6 +15,7 @@ from schemas.levels import Level
 from schemas.secrets import HIDDEN, without_user
 from schemas.version import VERSION
 from schemas.wording import on_one_line
+from streams.io.retry_after import retry_after_s
 
 Operation = Literal["apply", "lift"]
 #: So much of an answer is read, and shown.
@@ -25,7 +26,19 @@ LATER = frozenset({408, 425, 429})
 
 class TargetError(ExternalError):
     """A target did not do what it was asked; the message names it and what it said. `unreachable` names it where it did
-    not answer, or cannot now, whatever it is asked."""
+    not answer, or cannot now, whatever it is asked; `wait_s` is how long it wants to be left alone then."""
+
+    def __init__(self, message: str = "", *, unreachable: str = "", wait_s: float = 0.0) -> None:
+        super().__init__(message, unreachable=unreachable)
+        self.wait_s = wait_s
+
+
+class HttpAnswer(NamedTuple):
+    """Status, the beginning of the body, and `Retry-After` in s."""
+
+    status: int
+    body: bytes
+    retry_s: float = 0.0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,8 +144,8 @@ class Http:
 
     def ask(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        """Status and body of the answer.
+    ) -> HttpAnswer:
+        """The answer, whatever it says.
 
         Raises:
             TargetError: no answer in time, or a redirect.
@@ -151,7 +164,8 @@ class Http:
             ) as answer:
                 if answer.is_redirect:
                     raise TargetError(f"{self._name}: {without_user(url)} redirects elsewhere, which is not followed")
-                return answer.status_code, self._read(answer.raw, ends_s)
+                retry_s = retry_after_s(answer.headers.get("Retry-After", ""), time.time()) or 0.0
+                return HttpAnswer(answer.status_code, self._read(answer.raw, ends_s), retry_s)
         except (requests.RequestException, OSError, ValueError) as error:
             raise TargetError(f"{self._name}: {without_user(url)}: {cause(error)}", unreachable=self._name) from error
 
@@ -172,15 +186,20 @@ class Http:
         Raises:
             TargetError: none, or another answer.
         """
-        status, text = self.ask(method, url, body=body, headers=headers)
-        if not 200 <= status < 300:
-            said = one_line(text.decode("utf-8", "replace"))
-            down = self._name if status >= 500 or status in LATER else ""
-            raise TargetError(
-                f"{self._name}: {method} {without_user(url)}: answer {status}" + (f": {said}" if said else ""),
-                unreachable=down,
-            )
-        return text
+        answer = self.ask(method, url, body=body, headers=headers)
+        if not 200 <= answer.status < 300:
+            raise self.refused(method, url, answer)
+        return answer.body
+
+    def refused(self, method: str, url: str, answer: HttpAnswer) -> TargetError:
+        """What an answer comes to that is no good one."""
+        said = one_line(answer.body.decode("utf-8", "replace"))
+        down = answer.status >= 500 or answer.status in LATER
+        return TargetError(
+            f"{self._name}: {method} {without_user(url)}: answer {answer.status}" + (f": {said}" if said else ""),
+            unreachable=self._name if down else "",
+            wait_s=answer.retry_s if down else 0.0,
+        )
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

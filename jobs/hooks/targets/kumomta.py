@@ -131,14 +131,12 @@ class KumoMta:
             raise TargetError(f"{self._name}: POST {url}: the answer names no id") from error
 
     def _delete(self, url: str, entry: str) -> str:
-        status, text = self._http.ask(
+        answer = self._http.ask(
             "DELETE", url, body=json_body({"id": entry}), headers={"Content-Type": "application/json"}
         )
-        if status != NOT_FOUND and not 200 <= status < 300:
-            raise TargetError(
-                f"{self._name}: DELETE {url}: answer {status}: {one_line(text.decode('utf-8', 'replace'))}"
-            )
-        return f"removed {entry}" if status != NOT_FOUND else "has none any more"
+        if answer.status != NOT_FOUND and not 200 <= answer.status < 300:
+            raise self._http.refused("DELETE", url, answer)
+        return f"removed {entry}" if answer.status != NOT_FOUND else "has none any more"
 
     def _there(self, url: str, order: Order) -> Suspended | None:
         wanted = self._criteria(order)

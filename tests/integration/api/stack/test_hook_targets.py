@@ -28,7 +28,7 @@ from schemas.hook import Hook, HookAction, LadderRung
 from schemas.settings import SettingsError
 from streams.io.store import Store
 from tests.support.hook_targets import EVIL, TargetStandIn, order, target_stand_in
-from tests.support.hooked import Hooked, Scene, kumo
+from tests.support.hooked import Hooked, Scene, kumo, one_rung
 from tests.support.real_kafka import free_ports
 
 
@@ -42,7 +42,7 @@ def stand_in() -> Iterator[TargetStandIn]:
 def there(stand_in: TargetStandIn) -> TargetStandIn:
     stand_in.suspended.clear()
     stand_in.asked.clear()
-    stand_in.answer = 0
+    stand_in.answer, stand_in.fields = 0, {}
     return stand_in
 
 
@@ -101,6 +101,22 @@ def test_answer_that_comes_byte_by_byte_has_its_time_and_no_longer() -> None:
         target = HttpTarget("slow", HookAction(kind="http", urls=(url,), timeout_s=0.2), "")
         with pytest.raises(TargetError, match="no whole answer in time"):
             target.apply(order(), {})
+
+
+@pytest.mark.parametrize(("asked", "waited_s"), [("600", 600), ("", 5), ("999999999", 900), ("soon", 5)])
+def test_target_that_asks_to_be_left_alone_is_for_so_long_and_no_longer(
+    there: TargetStandIn, store: Store, asked: str, waited_s: int
+) -> None:
+    scene = Scene(store)
+    scene.mail(["acme"])
+    hooked = Hooked(scene, one_rung(kumo(there.url)))
+    there.answer, there.fields = 429, {"Retry-After": asked}
+    assert hooked.hear(scene.alert("acme")) == ["failed acme"]
+    there.answer, there.fields = 0, {}
+    scene.later((waited_s - 1) / 60)
+    assert hooked.sweep() == []
+    scene.later(1 / 60)
+    assert hooked.sweep() == ["applied acme"]
 
 
 def test_password_of_a_netrc_takes_no_header_of_the_settings_away(
