@@ -151,7 +151,7 @@ def change_sql(each: Erasure, on_cluster: str) -> tuple[str, ...]:
     With a projection rows are first hidden, by which parts lose their projection with all that it says of them; then
     these parts are written anew without them (`purge_sql`). The projection is made again in the background
     (`project_sql`), and until then sums are read row by row from these parts. Where it is being made after an erasure
-    before, that is ended, or one would have to wait for it.
+    before, that is ended; only what the engine is at is waited for.
     """
     table = f"ALTER TABLE {each.table} {on_cluster}"
     if not each.projection:

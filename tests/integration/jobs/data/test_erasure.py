@@ -118,7 +118,7 @@ def test_erasure_that_was_ended_when_counts_were_only_hidden_is_gone_on_with(sce
     wait_for(lambda: scene.rows(PARTS, ASKED_PARTS) == [(0, 0)], "the parts to be written anew")
 
 
-def test_two_erasures_one_after_the_other_do_not_wait_for_sums_of_the_first(scene: Store) -> None:
+def test_sums_that_are_still_to_be_made_after_an_erasure_keep_the_next_from_nothing(scene: Store) -> None:
     scene.run("SYSTEM STOP MERGES counts")  # mutations too: what the first asked for does not come to its end
     scene.run(project_sql(CUSTOMER[0], ""))
     pending = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
