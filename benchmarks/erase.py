@@ -30,10 +30,11 @@ KEY, ADDRESS = "k" * 32, "ann@example.com"
 
 
 def erased_recipient(store: Store) -> list[Figure]:
-    """How long a recipient takes of whom one refusal is stored."""
+    """How long a recipient takes of whom one refusal is stored, among all others."""
     hashed = hash_recipient(ADDRESS, KEY.encode())
     row = {"customer": "customer-1", "time": utc_time(utc_now_ms()), "id": "refused", "recipient_hash": hashed}
     store.insert("events", {name: [value] for name, value in row.items()})
+    store.run("OPTIMIZE TABLE events FINAL")  # so that the row is in the largest file, which is rewritten for it
     began, cpu_began = time.perf_counter(), time.process_time()
     found = erase_recipient(store, ADDRESS, key=KEY, by="bench", why="bench", dry_run=False)
     took, cpu = time.perf_counter() - began, time.process_time() - cpu_began

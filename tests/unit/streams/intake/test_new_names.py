@@ -65,7 +65,7 @@ def test_sub_accounts_have_a_limit_of_their_own() -> None:
     assert {row["stream"]: row["delivered"] for row in rows} == {"a/x": 1, "a/y": 1, "plain": 1, "default": 1}
 
 
-def test_a_domain_that_signs_takes_room_of_domains_unless_the_from_domain_is_meant_by_it() -> None:
+def test_domain_that_signs_takes_room_unless_the_from_domain_is_meant_by_it() -> None:
     at = gate(domains=2)
     rows = counted(
         [
@@ -133,9 +133,7 @@ def test_each_kind_has_its_setting() -> None:
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 4), min_size=1, max_size=60), st.integers(0, 3))
-def test_every_event_counts_once_for_its_customer_and_no_more_names_are_new_than_may_be(
-    came: list[tuple[int, ...]], most: int
-) -> None:
+def test_every_event_counts_once_and_no_more_names_are_new_than_may_be(came: list[tuple[int, ...]], most: int) -> None:
     at = gate(streams=most, addresses=most, domains=most)
     events = [
         delivered(f"c{who}", stream=f"s{stream}", sending_ip=f"i{ip}", from_domain=f"d{domain}")
