@@ -143,6 +143,11 @@ def test_key_of_a_customer_shows_its_own_page_alone(base: str, browser: Browser)
             customer.looks(width, scheme)
             assert customer.hurdles() == []
             assert customer.overflow() <= 0
+        page.get_by_role("link", name="Deutsch").click()
+        page.wait_for_url("**/mine?lang=de")
+        assert page.get_by_role("button", name="Abmelden").is_visible()
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        assert customer.overflow() <= 0
         assert "rival" not in page.content()
         for path in ("/console/", "/console/customers/rival", "/console/audit", "/console/customers/acme"):
             answer = page.goto(path)
