@@ -48,14 +48,14 @@ LOGIN_S = 60.0
 T = TypeVar("T")
 
 
-class Asking(Protocol):
+class OnJudgeThread(Protocol):
     """Asks on the thread of all that asks the store."""
 
     def __call__(self, question: Callable[[], T], /) -> Awaitable[T]:
         """What it answers."""
 
 
-class Timing(Protocol):
+class TimedOnJudgeThread(Protocol):
     """The same, with how long it took (s)."""
 
     def __call__(self, question: Callable[[], T], /) -> Awaitable[tuple[T, float]]:
@@ -70,8 +70,8 @@ class Timers:
     kafka: Kafka
     settings: MonitorSettings
     judge: BatchJudge
-    asked: Asking
-    timed: Timing
+    asked: OnJudgeThread
+    timed: TimedOnJudgeThread
     is_ours: Callable[[str], bool]
     changed: Callable[[Iterable[str]], None]
     spare: Callable[[Iterable[str]], None]
