@@ -14,7 +14,7 @@ from schemas.event import MailEvent
 from streams.io.store import Store
 from tests.faults.plan import KINDS, MOST_WORKERS, plan
 from tests.faults.soak import KINDS as SOAK_KINDS
-from tests.faults.soak import MEMORY_MB, REPEATED_WITHIN, known_of_a_partition, soak_plan
+from tests.faults.soak import MEMORY_MB, REPEATED_WITHIN, figures, known_of_a_partition, soak_plan
 from tests.faults.steady import Sample, Slope, growth, lagging, parsed, unsteady
 from tests.support.truth import COUNTED, DEAD_LETTERS, EVIDENCE, INDEX, LISTINGS, REPEATED, Repeater, Sent, differences
 
@@ -174,3 +174,9 @@ def test_a_soak_repeats_within_what_a_full_memory_of_ids_promises() -> None:
         for call in sender.send.mock_calls[before:]:
             assert number - first[call.args[2]] <= 500
     assert 300 < sent.repeats < 500
+
+
+def test_a_short_soak_is_not_judged() -> None:
+    steady = {"w1": samples(lambda at: 300e6 + 1e6 * at)}
+    notes = [figures(steady, [], 1, 1.0, 0, long=long)[-1].note.partition(":")[0] for long in (True, False)]
+    assert notes == ["grows", "too short to judge"]
