@@ -73,6 +73,7 @@ def scene(store: Store) -> Store:
         shares=[0.25, 0.75])  # fmt: skip
     detail = json.dumps({"examples": [{"customer": NAME}, {"customer": OTHER}]}, separators=(",", ":"))
     put(store, "fleet_incidents", id="i", updated=NOW, detail=detail)
+    put(store, "policy_drafts", saved=NOW, who="Ida", updated=NOW, result=detail)
     pool = json.dumps({"subject": "pool:p", "data": {"evidence": {"customers": [{"name": NAME}]}}})
     put(store, "alerts", customer="", time=NOW, id="pool", event=pool)
     return store
@@ -100,9 +101,9 @@ def test_customer_is_gone_from_every_table_and_others_stay(scene: Store) -> None
     assert scene.rows("SELECT attributed, customers, volume, blocked, shares FROM listing_causes") == [
         ("", [OTHER], [1], [7], [0.25])
     ]
-    assert json.loads(scene.rows("SELECT detail FROM fleet_incidents")[0][0])["examples"] == [
-        {"customer": "(erased)"}, {"customer": OTHER}
-    ]  # fmt: skip
+    for text in ("SELECT detail FROM fleet_incidents", "SELECT result FROM policy_drafts"):
+        named = [{"customer": "(erased)"}, {"customer": OTHER}]
+        assert json.loads(scene.rows(text)[0][0])["examples"] == named
     assert scene.rows(PARTS, ASKED_PARTS)[0][0] == 0
     wait_for(lambda: scene.rows(PARTS, ASKED_PARTS) == [(0, 0)], "the sums by the hour to be made again")
     assert counted() == before
