@@ -10,8 +10,8 @@ suspected on one day and not struck alone are asked together. There, and where a
 two thirds of the witnesses' weight are needed: of a bad sender, too, only what was not struck is left to tell.
 
 Where few send to a provider, no single day shows it. So those days of a provider that were not struck by themselves are
-asked together, too: from each of them to the last. Complaints of which nobody knows what mail they are about count on the
-day on which they came; they are left out only where that day was struck, too.
+asked together, too: from each of them to the last. Complaints of which nobody knows what mail they are about count on
+the day on which they came; they are left out only where that day was struck, too.
 """
 
 from collections import defaultdict
