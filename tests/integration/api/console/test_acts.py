@@ -83,6 +83,20 @@ def until(found: Callable[[], str], words: str) -> str:
     return text
 
 
+def test_key_that_may_only_look_sees_pages_without_forms_and_decides_nothing(api: Api) -> None:
+    # The first of all: the others decide about everybody who waits.
+    reading = keys.create_key(api.store, keys.OPERATOR, "looks", NOW_MS)
+    looking = visitor(api.client)
+    looking.sign_in(reading)
+    for path in (f"holds/{HOLD}", f"incidents/{INCIDENT}", f"dead-letters/{short(api)}"):
+        shown = looking.get(f"/console/{path}").text
+        assert "You may look, not decide" in shown
+        assert 'name="why"' not in shown
+    for path in (f"holds/{HOLD}", f"incidents/{INCIDENT}/dismiss", "policy", "policy/apply", "dead-letters/replay"):
+        assert looking.post(f"/console/{path}", why="x", text=POLICY, instead_of="0").status_code == 403
+    assert looking.get("/console/incidents/declare").status_code == 403
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "status", "words"),
     [
@@ -146,19 +160,6 @@ def test_incident_is_declared_after_it_was_shown_whom_it_concerns(api: Api, oper
     after = follow(operator, f"/console/incidents/{name}/dismiss", why="it was none")
     assert "Done: incident dismissed" in after
     assert [each.why for each in on_record(api, "incident dismissed")] == ["it was none"]
-
-
-def test_key_that_may_only_look_sees_pages_without_forms_and_decides_nothing(api: Api) -> None:
-    reading = keys.create_key(api.store, keys.OPERATOR, "looks", NOW_MS)
-    looking = visitor(api.client)
-    looking.sign_in(reading)
-    for path in (f"holds/{HOLD}", f"incidents/{INCIDENT}", f"dead-letters/{short(api)}"):
-        shown = looking.get(f"/console/{path}").text
-        assert "You may look, not decide" in shown
-        assert 'name="why"' not in shown
-    for path in (f"holds/{HOLD}", f"incidents/{INCIDENT}/dismiss", "policy", "policy/apply", "dead-letters/replay"):
-        assert looking.post(f"/console/{path}", why="x", text=POLICY, instead_of="0").status_code == 403
-    assert looking.get("/console/incidents/declare").status_code == 403
 
 
 def test_mistakes_of_a_draft_are_named_with_their_line(operator: ConsoleVisitor) -> None:

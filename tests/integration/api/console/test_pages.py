@@ -43,7 +43,7 @@ def operator(shown: Api) -> ConsoleVisitor:
         ("providers/yahoo?hours=24", "no such user"),
         ("blocklists", "192.0.2.1"),
         ("policy", "built in"),
-        ("policy/trial", "None since this process began"),
+        ("policy/trial", "None was tried"),
         ("dead-letters", "field `type`: missing"),
         ("dead-letters/replay", "None since this process began"),
         ("audit", "their status page"),
