@@ -88,15 +88,14 @@ class Finder:
                 over |= self._over(accounts, place, hour, some, hit)
         return found, over
 
-    def untold(self, wanted: Mapping[str, ProviderHour], known: Collection[Incident]) -> dict[str, FoundHour]:
+    def untold(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, FoundHour]:
         """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
-        with what is suspected there.
+        with what is suspected there. `hit` are the provider-hours that are incidents.
 
         Raises:
             StoreError: the store failed.
         """
         accounts = self._cells.read(set(wanted.values()))
-        hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
         found = {}
         for customer, (place, hour) in wanted.items():
             cells = accounts.by_hour.get(hour, {}).get(customer, {})

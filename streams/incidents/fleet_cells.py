@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.counts import finished_sql
+from schemas.incident import EVERYWHERE
 from schemas.providers import OTHER
 from schemas.times import HOUR_S
 from streams.incidents.accounts import CellCounts, ProviderHour
@@ -29,6 +30,7 @@ from streams.incidents.hour_cells import (
     added_up,
     by_hour,
     failing_together,
+    senders,
 )
 from streams.incidents.parts import ByHour, KnownParts
 from streams.io.store import Store
@@ -113,6 +115,14 @@ class FleetCells:
         if others := set(hours) - kept:
             found |= candidates(self._store, others, usual)
         return found
+
+    def senders(self, place: str, hour: int, least: int) -> int:
+        """How many customers had `least` finished recipients or more at one place (`*`: everywhere) in an hour (epoch
+        s), as of the last look; 0 where that is not kept."""
+        cells = self._cells.get(hour, NO_CELLS)
+        if place == EVERYWHERE:
+            return senders(cells, 0, least)
+        return senders(cells, self._places.index(place) + 1, least) if place in self._places else 0
 
     def _refresh(self, now_s: int) -> None:
         """Read what is not known."""

@@ -78,6 +78,16 @@ def by_hour(hours: NDArray[Any], names: Names, counts: Numbers) -> dict[int, Hou
     }
 
 
+def senders(cells: HourCells, number: int, least: int) -> int:
+    """How many customers have `least` finished recipients or more at one place, of that number; at 0 of all mail."""
+    finished = cells.counts[_FINISHED]
+    if number:
+        finished = finished[(cells.names & np.uint64(MOST_PLACES)) == number]
+    elif len(finished):
+        finished = np.add.reduceat(finished, _starts(cells))
+    return int((finished >= least).sum())
+
+
 def failing_together(
     cells: HourCells, places: Sequence[str], usual: Mapping[str, CellCounts], other: str
 ) -> frozenset[str]:
@@ -91,11 +101,16 @@ def failing_together(
     if not len(cells.names):
         return frozenset()
     found = _chosen(cells.counts, (cells.names & np.uint64(MOST_PLACES)).astype(np.intp), ("", *places), usual)
-    starts = np.flatnonzero(np.diff(cells.names >> np.uint64(PLACE_BITS), prepend=np.uint64(0)))
-    starts = starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
+    starts = _starts(cells)
     all_mail = np.add.reduceat(cells.counts, starts, axis=1)
     found |= _chosen(all_mail, np.zeros(len(starts), np.intp), (EVERYWHERE,), usual)
     return frozenset(found - {other, ""})
+
+
+def _starts(cells: HourCells) -> NDArray[np.intp]:
+    """Where each customer's cells begin; there is at least one."""
+    starts = np.flatnonzero(np.diff(cells.names >> np.uint64(PLACE_BITS), prepend=np.uint64(0)))
+    return starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
 
 
 def _chosen(

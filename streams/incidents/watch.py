@@ -13,7 +13,7 @@ from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.alone import worst_places
+from streams.incidents.alone import TELLING, worst_places
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
@@ -38,6 +38,8 @@ LEAST_APART_MS, PART = 2_000, 10
 #: What is found is no part of what is usual: later days among those of an alarm are looked at again then, up to so
 #: many times.
 MOST_AGAIN = 8
+#: Where so many send who can tell each, somebody surely can: nobody else's mail is read for one who alarms.
+MANY = 30
 #: What was left out longer ago is in no window.
 FORGOTTEN_S = 60 * DAY_S
 
@@ -124,14 +126,18 @@ class IncidentWatch:
             StoreError: the store failed.
         """
         places = worst_places(self._store, sorted(alarmed), now_ms, of_hour=True) if alarmed else {}
-        wanted = {each: (place.provider, place.hour) for each, place in places.items() if place.provider != OTHER}
+        wanted = {
+            each: (place.provider, place.hour)
+            for each, place in places.items()
+            if place.provider != OTHER and self._fleet.senders(*place, TELLING) < MANY
+        }
         if not wanted:
+            return {}
+        found = self._finder.untold(wanted, self.excluded)
+        if not found:
             return {}
         since_s = min(hour for _, hour in wanted.values()) - DAY_S
         known = read_incidents(self._store, since_s).found
-        found = self._finder.untold(wanted, known.values())
-        if not found:
-            return {}
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         suspected = [each for each in read_incidents(self._store, since_s).in_force() if each.state == "suspected"]
         return {

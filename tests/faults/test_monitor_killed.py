@@ -15,8 +15,9 @@ from tests.faults.letters import alerts
 from tests.faults.proxy import ALERT_STATES, ALERTS, STANDINGS, Act, Exchange, after, instead
 
 pytestmark = pytest.mark.kafka
-#: So long ago that no window moves over any of the mail while the test runs: the hour is empty, the day has all.
-AGO_MS = 2 * 3_600_000
+#: So long ago that no window moves over any of the mail, which is of six hours, while the test runs: the last six hours
+#: are empty, the day has all.
+AGO_MS = 7 * 3_600_000
 
 STORED_IDS = "SELECT id FROM alerts FINAL"
 VOLUME = "SELECT volume FROM standings FINAL WHERE customer = 'worse' AND scope = 'customer'"

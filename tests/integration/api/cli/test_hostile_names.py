@@ -196,7 +196,7 @@ def test_no_command_lets_a_name_steer_the_terminal(
         ],
         "holds list": [("--since", "10000d"), ("--since", "10000d", "--json")],
         "holds confirm": [("cafe03", "--customer", EVIL, "--by", EVIL, "--why", EVIL)],
-        "holds release": [("cafe03", "--by", EVIL, "--why", EVIL)],
+        "holds release": [("cafe03", "--customer", EVIL, "--by", EVIL, "--why", EVIL)],
         "incidents dismiss": [("cafe02", "--by", EVIL, "--why", EVIL)],
         "explain": [(EVIL,), (EVIL, "--json")],
         "listings": [(), ("--json",)],
