@@ -227,7 +227,7 @@ class MonitorSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     """A batch begins at least this long after the one before."""
     judge_every_s: Seconds = 5.0
     """A changed customer is judged at once, but never twice within this time."""
-    cooldown_idle_s: Seconds = 1.0
+    cooldown_idle_s: Seconds = 2.0
     """The same while few change: while at most `cooldown_idle_customers` were judged in this time."""
     cooldown_idle_customers: Count = 5_000
     """How many customers are few."""
