@@ -3,7 +3,7 @@
 It is stored in the product's own table of counts as it becomes known, and its judge looks with the clock passed in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -208,14 +208,19 @@ def judged(
                 _list(store, each, begin_s)
         before, clock[0] = at, at
         now_ms = (begin_s + at) * 1000
-        judge.refresh_incidents(now_ms)
-        again = judge.judge_customers(fleet.names, now_ms).again
-        due = {customer for customer, when in again if when <= now_ms}
-        if due:
-            judge.judge_customers(due, now_ms)
-        if pools:
-            judge.judge_pools(now_ms)
+        judge_all(judge, fleet.names, now_ms, pools=pools)
     return found
+
+
+def judge_all(judge: BatchJudge, names: Collection[str], now_ms: int, *, pools: bool) -> None:
+    """What a monitor does at `now_ms` (epoch ms): incidents, all customers, again those who are to be, pools."""
+    judge.refresh_incidents(now_ms)
+    again = judge.judge_customers(names, now_ms).again
+    due = {customer for customer, when in again if when <= now_ms}
+    if due:
+        judge.judge_customers(due, now_ms)
+    if pools:
+        judge.judge_pools(now_ms)
 
 
 def _list(store: Store, listed: Listed, begin_s: int) -> None:

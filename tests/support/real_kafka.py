@@ -233,10 +233,15 @@ def _java() -> str:
     return java
 
 
+#: The ports that were given to somebody in this process, who may not listen on them yet.
+_GIVEN: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
     """Loopback ports that nobody listens on, below those the system gives to outgoing connections: while the broker
     is down, no client that tries to reach it can come to hold its port. Those of another process of the tests are
-    others, which may not listen on them yet; and what a test does to `random` does not matter."""
+    others, which may not listen on them yet, and those that this process was given before are not given again; and
+    what a test does to `random` does not matter."""
     found: list[int] = []
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
     while len(found) < count:
@@ -246,6 +251,7 @@ def free_ports(count: int) -> list[int]:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in found:
+        if port not in _GIVEN:
+            _GIVEN.add(port)
             found.append(port)
     return found

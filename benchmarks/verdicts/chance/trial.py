@@ -26,7 +26,7 @@ from benchmarks.verdicts.chance.people import (
     good_ones,
     volumes,
 )
-from benchmarks.verdicts.fleet import DAY, HOUR, PROVIDERS, Judged
+from benchmarks.verdicts.fleet import DAY, HOUR, PROVIDERS, Judged, judge_all
 from benchmarks.verdicts.mail import Ints
 from jobs.setup.migrate import migrate
 from schemas import providers
@@ -239,13 +239,7 @@ def _judged(store: Store, trial: Trial, begin_s: int) -> Judged:
         _store(store, trial, new, begin_s)
         before = clock[0] = at
         now_ms = (begin_s + at) * 1000
-        judge.refresh_incidents(now_ms)
-        again = judge.judge_customers(trial.names, now_ms).again
-        due = {customer for customer, when in again if when <= now_ms}
-        if due:
-            judge.judge_customers(due, now_ms)
-        if together:
-            judge.judge_pools(now_ms)
+        judge_all(judge, trial.names, now_ms, pools=together)
     return found
 
 
