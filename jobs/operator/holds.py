@@ -4,7 +4,7 @@ Monitors act on it with the next judgement of each customer, within seconds. Eve
 row a customer.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -45,14 +45,20 @@ def shown_holds(store: Store, since_ms: int = 0, customer: str = "") -> list[Hol
     Raises:
         StoreError: the store failed.
     """
-    return _shown(store, undecided_alerts(store, customer), since_ms, customer)
+    decided = decided_of(store, customer)
+    return _shown(store, undecided_alerts(store, customer, decided), decided, since_ms, customer)
 
 
-def _shown(store: Store, alerts: Sequence[HeldAlert], since_ms: int = 0, customer: str = "") -> list[HoldShown]:
+def _shown(
+    store: Store,
+    alerts: Sequence[HeldAlert],
+    decided: Mapping[str, Mapping[str, HoldDecided]],
+    since_ms: int = 0,
+    customer: str = "",
+) -> list[HoldShown]:
     held: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for each in alerts:
         held.setdefault(each.hold, {}).setdefault(each.customer, []).append((each.rule, each.level))
-    decided = decided_of(store, customer)
     found = []
     for hold in read_holds(store):
         waiting, over = held.get(hold.id, {}), decided.get(hold.id, {})
@@ -98,8 +104,9 @@ def decide_hold(
     given("--by", by)
     given("--why", why)
     wanted = {*customers, *filter(None, (customer,))}
-    alerts = held_alerts(store) if wanted else undecided_alerts(store)
-    waiting = [each for each in _shown(store, alerts) if each.held]
+    decided = decided_of(store)
+    alerts = held_alerts(store) if wanted else undecided_alerts(store, decided=decided)
+    waiting = [each for each in _shown(store, alerts, decided) if each.held]
     found = _one(name, waiting, [each.id for each in read_holds(store)])
     members = [each.customer for each in found.held if not wanted or each.customer in wanted]
     if not members:
@@ -127,5 +134,5 @@ def _one(name: str, waiting: Sequence[HoldShown], every: Sequence[str]) -> HoldS
     raise NoSuchError(f"there is no hold with the id {name!r}" if name else "nothing is held")
 
 
-def _count(over: dict[str, HoldDecided], actions: Collection[str], waiting: Collection[str]) -> int:
+def _count(over: Mapping[str, HoldDecided], actions: Collection[str], waiting: Collection[str]) -> int:
     return sum(each.action in actions for customer, each in over.items() if customer not in waiting)

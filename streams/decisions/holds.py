@@ -1,5 +1,6 @@
 """Holds as they are stored, what is held in each, and what was decided of it."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -80,20 +81,23 @@ def held_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
     ]
 
 
-def undecided_alerts(store: Store, customer: str = "") -> list[HeldAlert]:
+def undecided_alerts(
+    store: Store, customer: str = "", decided: Mapping[str, Mapping[str, HoldDecided]] | None = None
+) -> list[HeldAlert]:
     """The alerts that are held and of which nobody has decided: between a decision and the next judgement they are
-    held still, and a decision about all others must not overrule it.
+    held still, and a decision about all others must not overrule it. `decided` is what `decided_of` says, where who
+    asks has it.
 
     Raises:
         StoreError: the store failed.
     """
-    decided = decided_of(store, customer)
-    return [each for each in held_alerts(store, customer) if not _is_decided(each, decided)]
-
-
-def _is_decided(alert: HeldAlert, decided: dict[str, dict[str, HoldDecided]]) -> bool:
-    last = decided.get(alert.hold, {}).get(alert.customer)
-    return last is not None and last.is_about(alert)
+    known = decided_of(store, customer) if decided is None else decided
+    found = []
+    for each in held_alerts(store, customer):
+        last = known.get(each.hold, {}).get(each.customer)
+        if last is None or not last.is_about(each):
+            found.append(each)
+    return found
 
 
 def decided_of(store: Store, customer: str = "") -> dict[str, dict[str, HoldDecided]]:
