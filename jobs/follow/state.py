@@ -6,7 +6,6 @@ then, with its own place. After a restart what lies between both is read again, 
 
 import fcntl
 import io
-import os
 import pickle
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 from jobs.follow.place import LogPlace, SegmentPlaces
 from schemas.errors import InvalidInputError
 from schemas.version import VERSION
+from streams.io.whole_file import replace_file
 
 _SAFE_MODULES = ("streams.adapt.", "jobs.follow.place")
 _SAFE_BUILTINS = frozenset({"set", "frozenset", "dict", "list", "tuple"})
@@ -123,11 +123,11 @@ class FollowStore:
             if isinstance(places, SegmentPlaces)
             else Kept(str(self._path), self._format, places)
         )
-        _replace(self._place, msgspec.json.encode(kept))
+        replace_file(self._place, msgspec.json.encode(kept))
 
     def keep_older(self, places: tuple[LogPlace, ...]) -> None:
         """Write which older parts were there when it was first followed; on the disk before this returns."""
-        _replace(self._place, msgspec.json.encode(Kept(str(self._path), self._format, older=places)))
+        replace_file(self._place, msgspec.json.encode(Kept(str(self._path), self._format, older=places)))
 
     def memory(self) -> tuple[Any, Any] | None:
         """What its lines told, and how far it was read then; None where there is none of this version."""
@@ -141,7 +141,7 @@ class FollowStore:
 
     def keep_memory(self, places: Places, memory: Any) -> None:
         """Write what its lines told."""
-        _replace(self._memory, pickle.dumps((VERSION, places, memory), protocol=5))
+        replace_file(self._memory, pickle.dumps((VERSION, places, memory), protocol=5))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -153,12 +153,3 @@ class _Unpickler(pickle.Unpickler):
             if isinstance(found, type) and found.__module__.startswith((*_SAFE_MODULES, "builtins")):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name}")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

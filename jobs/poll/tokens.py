@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import os
 import secrets
 import subprocess
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -15,6 +13,7 @@ import msgspec
 
 from jobs.poll.requesting import BadCredentialError, PollError, Requester
 from schemas.poll import PostmasterSettings, SndsSettings
+from streams.io.whole_file import replace_file
 
 #: https://developers.google.com/identity/protocols/oauth2/web-server#offline
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -205,14 +204,7 @@ def _keep(path: str, refresh_token: str, place: str) -> None:
         fields: dict[str, Any] = msgspec.json.decode(there.read_bytes()) if there.exists() else {}
         mode = there.stat().st_mode & 0o777 if fields else 0o600
         fields["refresh_token"] = refresh_token
-        new = there.with_name(f".{there.name}.new")
-        with suppress(FileNotFoundError):
-            new.unlink()
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(there)
+        replace_file(there, msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n", mode)
     except OSError as error:
         message = f"{place}.credentials_file: {path}: the refresh token cannot be kept: {error.strerror}"
         raise BadCredentialError(message) from error

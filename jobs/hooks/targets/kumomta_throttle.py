@@ -10,7 +10,6 @@ campaign the helper takes the tenant's rate in place of its own, so there are ra
 """
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import NamedTuple
 
 from jobs.hooks.targets.base import Done, Http, Order, TargetError, filled, one_line, shown_request
 from schemas.hook import HookAction
+from streams.io.whole_file import replace_file
 
 PATH = "/api/admin/bump-config-epoch"
 HEADER = "# Made by repmon suspend-hook, and by it alone: what is changed here by hand is lost.\n"
@@ -144,14 +144,8 @@ class KumoMtaThrottle:
         Raises:
             TargetError: it cannot be written.
         """
-        new = self._file.with_name(f"{self._file.name}.new")  # not a name that KumoMTA looks at
         try:
-            with new.open("w", encoding="utf-8") as file:
-                file.write(_text(entries))
-                file.flush()
-                os.fsync(file.fileno())
-            new.chmod(MODE)
-            new.replace(self._file)
+            replace_file(self._file, _text(entries).encode(), MODE)  # by one whose name KumoMTA does not look at
         except (OSError, UnicodeEncodeError) as error:
             raise TargetError(f"{self._name}: {self._file}: {_cause(error)}") from error
 
