@@ -5,7 +5,7 @@ So it is in the first seconds after a start, when a log is read customer by cust
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.counts import finished_sql
@@ -59,6 +59,10 @@ class Place(NamedTuple):
     hour: int
 
 
+#: How many failed, by customer and place.
+FailedAt = Mapping[str, Mapping[Place, int]]
+
+
 class Alone:
     """Knows who waits. One thread at a time."""
 
@@ -68,8 +72,8 @@ class Alone:
         self._wait_ms = wait_ms
         self._since: dict[str, int] = {}
 
-    def waiting(self, alarmed: Iterable[str], now_ms: int) -> dict[str, int]:
-        """Which of those who alarm by their mail wait, and until when (epoch ms).
+    def waiting(self, failed: FailedAt, now_ms: int) -> dict[str, int]:
+        """Which of those who alarm by their mail, which `failed` there, wait, and until when (epoch ms).
 
         Raises:
             StoreError: the store failed.
@@ -77,16 +81,14 @@ class Alone:
         wait_ms = self._wait_ms
         kept_ms = max(KEPT_MS, 2 * wait_ms)
         self._since = {each: since for each, since in self._since.items() if 0 <= now_ms - since < kept_ms}
-        some = [each for each in sorted(set(alarmed)) if now_ms - self._since.get(each, now_ms) < wait_ms]
-        if not wait_ms or not some:
-            return {}
         worst = {
             each: place
-            for each, place in worst_places(self._store, some, now_ms).items()
-            if place.provider != EVERYWHERE
+            for each in sorted(failed)
+            if now_ms - self._since.get(each, now_ms) < wait_ms
+            and (place := worst_place(failed[each])).provider not in (EVERYWHERE, OTHER)
         }
         senders = self._senders(set(worst.values()))
-        alone = [each for each, place in worst.items() if place.provider != OTHER and senders.get(place, 0) <= OTHERS]
+        alone = [each for each, place in worst.items() if senders.get(place, 0) <= OTHERS]
         return {each: min(now_ms + AGAIN_MS, self._since.setdefault(each, now_ms) + wait_ms) for each in alone}
 
     def _senders(self, places: Collection[Place]) -> dict[Place, int]:
@@ -103,9 +105,8 @@ class Alone:
         }
 
 
-def worst_places(store: Store, customers: Sequence[str], now_ms: int, *, of_hour: bool = False) -> dict[str, Place]:
-    """Where and when most of a customer's mail failed, of what counts: at one provider, or everywhere (`*`). With
-    `of_hour` it is one provider if it is in that very hour; else of all failures of the last days.
+def failed_at(store: Store, customers: Sequence[str], now_ms: int) -> FailedAt:
+    """How much of customers' mail failed where and when in the last days, of what counts. Who had none is not in it.
 
     Raises:
         StoreError: the store failed.
@@ -115,15 +116,18 @@ def worst_places(store: Store, customers: Sequence[str], now_ms: int, *, of_hour
     for part in portions(store, customers):
         for customer, provider, hour, count in store.rows(FAILING, {"customers": part, **asked}):
             failed[str(customer)][Place(str(provider), int(hour))] = int(count)
-    found = {}
-    for customer, places in failed.items():
-        worst = max(sorted(places), key=places.__getitem__)
-        some = {place: count for place, count in places.items() if not of_hour or place.hour == worst.hour}
-        there = sum(count for place, count in some.items() if place.provider == worst.provider)
-        if there < AT_ONE * sum(some.values()):
-            by_hour: dict[int, int] = defaultdict(int)
-            for place, count in places.items():
-                by_hour[place.hour] += count
-            worst = Place(EVERYWHERE, max(sorted(by_hour), key=by_hour.__getitem__))
-        found[customer] = worst
-    return found
+    return failed
+
+
+def worst_place(places: Mapping[Place, int], *, of_hour: bool = False) -> Place:
+    """Where and when most of a customer's mail failed: at one provider, or everywhere (`*`). With `of_hour` it is one
+    provider if it is in that very hour; else of all failures."""
+    worst = max(sorted(places), key=places.__getitem__)
+    some = {place: count for place, count in places.items() if not of_hour or place.hour == worst.hour}
+    there = sum(count for place, count in some.items() if place.provider == worst.provider)
+    if there >= AT_ONE * sum(some.values()):
+        return worst
+    by_hour: dict[int, int] = defaultdict(int)
+    for place, count in places.items():
+        by_hour[place.hour] += count
+    return Place(EVERYWHERE, max(sorted(by_hour), key=by_hour.__getitem__))

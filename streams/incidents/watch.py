@@ -13,7 +13,7 @@ from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.alone import TELLING, worst_places
+from streams.incidents.alone import TELLING, FailedAt, worst_place
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
@@ -118,18 +118,18 @@ class IncidentWatch:
         self.name = _name(self.excluded, self.listings or ())
         return changed
 
-    def untold(self, alarmed: Collection[str], now_ms: int) -> dict[str, Incident]:
-        """Of customers who alarm by their mail, those of whom nobody can tell whether it is the provider's trouble, by
-        the incident that is suspected; not where a person dismissed it.
+    def untold(self, failed: FailedAt, now_ms: int) -> dict[str, Incident]:
+        """Of customers who alarm by their mail, which `failed` there, those of whom nobody can tell whether it is the
+        provider's trouble, by the incident that is suspected; not where a person dismissed it.
 
         Raises:
             StoreError: the store failed.
         """
-        places = worst_places(self._store, sorted(alarmed), now_ms, of_hour=True) if alarmed else {}
         wanted = {
             each: (place.provider, place.hour)
-            for each, place in places.items()
-            if place.provider != OTHER and self._fleet.senders(*place, TELLING) < MANY
+            for each, places in failed.items()
+            if (place := worst_place(places, of_hour=True)).provider != OTHER
+            and self._fleet.senders(*place, TELLING) < MANY
         }
         if not wanted:
             return {}

@@ -38,7 +38,7 @@ from streams.alerts.outcome import (
 from streams.alerts.record import AlertRecorder, Lives, last_shown, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
 from streams.alerts.standings import NOTHING_SHOWN, SHOWN_WINDOW, Standings, rows_of
-from streams.incidents.alone import Alone
+from streams.incidents.alone import Alone, failed_at
 from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
 from streams.io.instrument import counter, gauge
@@ -202,12 +202,14 @@ class BatchJudge:
             changed = self.refresh_incidents(now_ms, alarmed)
             if changed:
                 found = self._decided(wanted, now_ms)
-            later = self._alone.waiting(alarmed_by_mail(found.outcomes), now_ms)
-            later |= self._half_counted.waiting(alarmed_by_mail(found.outcomes), now_ms)
+            by_mail = alarmed_by_mail(found.outcomes)
+            failed = failed_at(self._store, sorted(by_mail), now_ms) if by_mail else {}
+            later = self._alone.waiting(failed, now_ms)
+            later |= self._half_counted.waiting(by_mail, now_ms)
             later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
                 found = found.without(later)
-            untold = self._incidents.untold(alarmed_by_mail(found.outcomes), now_ms)
+            untold = self._incidents.untold({each: failed[each] for each in failed if each not in later}, now_ms)
         outcomes, lives = found.outcomes, found.lives
         if self.holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
