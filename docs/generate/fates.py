@@ -3,8 +3,11 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 FOLDER = Path(__file__).parents[1] / "fates"
 PAGE = Path(__file__).parents[1] / "formats.md"
@@ -63,12 +66,17 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.case
 
 
-def load_fates(folder: Path = FOLDER) -> dict[str, Source]:
-    """The files in `folder` by format name."""
+def load(folder: Path, kind: type[T]) -> dict[str, T]:
+    """The files of `folder`, one a source, by format name."""
     return {
-        file.stem: msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Source)
+        file.stem: msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), kind)
         for file in sorted(folder.glob("*.toml"))
     }
+
+
+def load_fates(folder: Path = FOLDER) -> dict[str, Source]:
+    """The files in `folder` by format name."""
+    return load(folder, Source)
 
 
 def section(table: Mapping[str, Source]) -> str:
@@ -78,10 +86,14 @@ def section(table: Mapping[str, Source]) -> str:
 
 def page() -> str:
     """The page on formats with that part as it should be."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, after = text.partition(BEGIN)
+    return with_section(PAGE.read_text(encoding="utf-8"), BEGIN, section(load_fates()))
+
+
+def with_section(text: str, begin: str, new: str) -> str:
+    """A page with a new part in place of the one with the heading `begin`, or at its end."""
+    before, _, after = text.partition(begin)
     _, mark, rest = after.partition("\n## ")
-    return before + section(load_fates()) + (mark + rest if mark else "")
+    return before.rstrip("\n") + "\n\n" + new + (mark + rest if mark else "")
 
 
 def _table(columns: tuple[tuple[str, ...], ...], table: Mapping[str, Source]) -> str:

@@ -1,6 +1,5 @@
 """The part of `docs/formats.md` that says what each source tells besides fates, from the files of `docs/fields`."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,10 +76,7 @@ class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_fields(folder: Path = FOLDER) -> dict[str, Fields]:
     """The files in `folder` by format name."""
-    return {
-        file.stem: msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Fields)
-        for file in sorted(folder.glob("*.toml"))
-    }
+    return fates.load(folder, Fields)
 
 
 def section(sources: Mapping[str, Fields]) -> str:
@@ -90,10 +86,7 @@ def section(sources: Mapping[str, Fields]) -> str:
 
 def page() -> str:
     """The page on formats with this part, and that on fates, as they should be."""
-    text = fates.page()
-    before, _, after = text.partition(BEGIN)
-    _, mark, rest = after.partition("\n## ")
-    return before.rstrip("\n") + "\n\n" + section(load_fields()) + (mark + rest if mark else "")
+    return fates.with_section(fates.page(), BEGIN, section(load_fields()))
 
 
 def _table(columns: tuple[tuple[str, str], ...], sources: Mapping[str, Fields]) -> str:
