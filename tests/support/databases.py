@@ -20,10 +20,12 @@ WITH_TTL = """
 SELECT name FROM system.tables WHERE database = currentDatabase() AND position(create_table_query, ' TTL ') > 0
 """
 #: Inactive parts count too: a table without rows may still remember the tokens of its INSERTs, which TRUNCATE makes it
-#: forget. The record of migrations stays.
+#: forget.
 WRITTEN = """
-SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase() AND table != 'schema_migrations'
+SELECT table, arraySort(groupArrayIf(name, active)) FROM system.parts WHERE database = currentDatabase() GROUP BY table
 """
+#: The record of migrations stays.
+MIGRATIONS = "schema_migrations"
 ROWS = """
 SELECT sum(total_rows) FROM system.tables WHERE database = currentDatabase() AND name != 'schema_migrations'
 """
@@ -35,11 +37,13 @@ Written = frozenset[tuple[str, int, int]]
 
 @dataclass(frozen=True)
 class Kept:
-    """A database, a connection to it, and its tables as they were made."""
+    """A database, a connection to it, its tables as they were made, and the parts that hold its record of
+    migrations: a test that writes there leaves others."""
 
     settings: ClickHouse
     store: Store
     tables: Written
+    migrations: tuple[str, ...]
 
 
 class Databases:
@@ -60,7 +64,7 @@ class Databases:
 
     def empty(self, *, lasting: bool) -> ClickHouse:
         """Settings of a migrated database with nothing in it: the one of last time, or a new one if a test changed
-        its tables.
+        its tables or what it says of migrations.
 
         `lasting`: its tables keep rows of any age, for tests whose clock stands still.
         """
@@ -70,7 +74,7 @@ class Databases:
             self._close(lasting)
         settings = self.new(lasting=lasting)
         store = open_store(settings)
-        self._kept[lasting] = Kept(settings, store, _written(settings))
+        self._kept[lasting] = Kept(settings, store, _written(settings), _parts(store)[MIGRATIONS])
         return settings
 
     def new(self, *, lasting: bool) -> ClickHouse:
@@ -128,12 +132,20 @@ def _written(settings: ClickHouse) -> Written:
     return frozenset((each.name, (stat := each.stat()).st_ino, stat.st_mtime_ns) for each in files)
 
 
+def _parts(store: Store) -> dict[str, tuple[str, ...]]:
+    """Of each table that was written to, the names of its active parts."""
+    return {str(table): tuple(names) for table, names in store.rows(WRITTEN)}
+
+
 def _emptied(kept: Kept) -> bool:
-    """Empty it; False where its tables are not those it was made with, or do not get empty."""
+    """Empty it; False where its tables or its record of migrations are not those it was made with, or where it does
+    not get empty."""
     store = kept.store
     if _written(kept.settings) != kept.tables:
         return False
-    written = store.rows(WRITTEN)
-    for (table,) in written:
+    written = _parts(store)
+    if written.pop(MIGRATIONS, ()) != kept.migrations:
+        return False
+    for table in written:
         store.run(f"TRUNCATE TABLE {table}")
     return not written or not store.rows(ROWS)[0][0]

@@ -91,6 +91,23 @@ def test_tables_that_a_test_changed_are_made_again(databases: Databases, change:
     assert opened(databases).settings.database == second.settings.database
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        "INSERT INTO schema_migrations (number, name) VALUES (9999, 'of_tomorrow')",
+        "ALTER TABLE schema_migrations UPDATE checksum = 'other' WHERE number = 1 SETTINGS mutations_sync = 2",
+        "ALTER TABLE schema_migrations DELETE WHERE number = 2 SETTINGS mutations_sync = 2",
+        "TRUNCATE TABLE schema_migrations",
+    ],
+)
+def test_what_a_test_said_of_migrations_is_not_met_by_the_next(databases: Databases, write: str) -> None:
+    said = "SELECT number, name, checksum FROM schema_migrations ORDER BY number"
+    first = opened(databases)
+    before = list(first.rows(said))
+    first.run(write)
+    assert list(opened(databases).rows(said)) == before
+
+
 def test_rows_of_any_age_stay_only_where_that_is_asked_for(databases: Databases) -> None:
     usual, lasting = opened(databases), opened(databases, lasting=True)
     assert usual.rows(WITH_TTL)
