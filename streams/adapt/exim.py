@@ -35,6 +35,7 @@ from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, re
 from streams.adapt.exim_message import EximMessage, Memory
 from streams.adapt.gave_up import gave_up
 from streams.adapt.owners import Owners
+from streams.adapt.passes import HandedOn, counted_before
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
@@ -165,7 +166,7 @@ class MainLog:
             keep(self.memory.by_message_id, arrival.message_id, message, MAX_MESSAGES)
         elif earlier is not message:
             earlier.note_again(message)
-            if message.local or is_private(message.client):
+            if message.local or is_private(message.client) or message.client == earlier.given_to:
                 message.inherit(earlier)
 
     def _delivered(self, line: _Line, about: _Log) -> MailEvent | None:
@@ -178,9 +179,12 @@ class MainLog:
         self._learn(attempt, remote=bool(attempt.relay.ip))
         if not attempt.relay.ip or not _is_a_customers(message, attempt):
             return None
+        message.given_to = attempt.relay.ip
         if self._passed_on(line, message, attempt) or is_filter(
             attempt.relay, about.options.filters, about.options.smarthosts
         ):
+            return None
+        if self._counted_before(line, message, attempt) is not None:
             return None
         return _event(line, message, attempt, "delivered", _reply(attempt), about)
 
@@ -212,8 +216,31 @@ class MainLog:
             if not reply.code:
                 last = waited or self.memory.replies.get(attempt.address, _NO_REPLY)
                 reply = last if last.text else reply
-            return _event(line, message, attempt, "expired", reply, about)
-        return _event(line, message, attempt, "bounced", reply, about)
+            return self._failure(line, message, attempt, "expired", reply, about)
+        return self._failure(line, message, attempt, "bounced", reply, about)
+
+    def _failure(
+        self, line: _Line, message: EximMessage, attempt: Attempt, kind: EventType, reply: Reply, about: _Log
+    ) -> MailEvent:
+        """One that came after a delivery where an earlier pass was taken for that."""
+        before = self._counted_before(line, message, attempt)
+        event = _event(line, message, attempt, kind, reply, about)
+        if before is not None:
+            event.asynchronous, event.sent = True, before.queued_ms or event.sent
+        return event
+
+    def _counted_before(self, line: _Line, message: EximMessage, attempt: Attempt) -> HandedOn | None:
+        """What counted of the recipient for another pass of the same mail; None for none."""
+        if message.ledger is None:
+            if not message.message_id:
+                return None
+            message.ledger = {}
+        relay = attempt.relay
+        now = HandedOn(_key(line), message.client, relay.ip, relay.port, queued_ms=message.arrived_ms)
+        found = counted_before(message.ledger, attempt.address, attempt.original, now)
+        if found is not None and (earlier := self.memory.messages.get(found.queue_id)) is not None:
+            message.inherit(earlier)
+        return found
 
     def _told(self, line: _Line, attempt: Attempt) -> EximMessage:
         """The message, with what this line says of it."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from streams.adapt.long_lines import LongLines
+from streams.adapt.passes import Ledger
 from streams.adapt.postfix_queue import MAX_AGAIN, Reply
 
 #: Header fields that are kept of a message.
@@ -22,14 +23,19 @@ class EximMessage:
     arrived_ms: int = 0
     waiting: dict[tuple[str, str], Reply] | None = None
     headers: dict[str, str] | None = None
-    #: Later passes of the same mail.
+    #: The host that took it last.
+    given_to: str = ""
+    #: Later passes of the same mail, and what counted of all of them.
     again: list["EximMessage"] | None = None
+    ledger: Ledger | None = None
 
     def note_again(self, later: "EximMessage") -> None:
         """Keep a later pass of the same mail."""
         self.again = self.again or []
         if len(self.again) < MAX_AGAIN:
             self.again.append(later)
+            self.ledger = self.ledger if self.ledger is not None else {}
+            later.ledger = self.ledger
 
     def inherit(self, earlier: "EximMessage") -> None:
         """Take what was said of an earlier pass and not of this one."""

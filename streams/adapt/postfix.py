@@ -27,10 +27,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
-from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.canonical import complete
+from streams.adapt.base import AdaptError, Context, fill
 from streams.adapt.common import reply_of, text_id
 from streams.adapt.places import SHARED, AmbiguousError, SentMail, find_customer, in_words, shared_place
+from streams.adapt.postfix_entry import NAME, Entry, PostfixLog
 from streams.adapt.postfix_lines import (
     QUEUE_ID,
     SAID,
@@ -47,9 +47,7 @@ from streams.adapt.postfix_lines import (
 )
 from streams.adapt.postfix_queue import MAX_TEXT, Queue, QueuedMessage, Reply
 from streams.adapt.postfix_relays import is_filter
-from streams.adapt.syslog import USUAL, LogClock, holds_program, may_hold_another, read_line
-
-NAME = "postfix"
+from streams.adapt.syslog import USUAL, holds_program, may_hold_another, read_line
 
 _TYPES: dict[str, EventType] = {
     "sent": "delivered",
@@ -87,7 +85,7 @@ class Journal:
     def __init__(self) -> None:
         """Begin without memory."""
         self._queue = Queue()
-        self._log: _Log | None = None
+        self._log: PostfixLog | None = None
         self._may_have_nul = False
 
     @property
@@ -105,7 +103,7 @@ class Journal:
             raise AdaptError(f"the message has {len(raw):,} bytes; the limit is {MAX_EVENT_BYTES:,}")
         log = self._log
         if log is None or log.context is not context:
-            log = self._log = _Log(self._queue, context)
+            log = self._log = PostfixLog(self._queue, context)
         # What was remembered may have one too; in journald's JSON it is escaped, or a number in a list.
         may_have_nul = self._may_have_nul = self._may_have_nul or b"\0" in raw or b'{"' in raw
         text = raw.decode("utf-8", "replace")
@@ -115,24 +113,7 @@ class Journal:
         return _read_lines(text, log, may_have_nul=may_have_nul)
 
 
-class _Log:
-    """What is known besides a line."""
-
-    __slots__ = ("clock", "context", "options", "plain", "queue")
-
-    def __init__(self, queue: Queue, context: Context) -> None:
-        self.queue, self.context = queue, context
-        self.options: FormatOptions = context.options(NAME)
-        self.clock = LogClock(self.options.time_zone)
-        options = self.options
-        self.plain = not (options.stream or options.sub_account or options.pool or options.dkim_domain)
-
-    def completed(self, events: Sequence[MailEvent], may_have_nul: bool) -> list[MailEvent]:
-        """The events as they leave the adapter."""
-        return [complete(event, self.context, may_have_nul=may_have_nul) for event in events]
-
-
-def _read_lines(text: str, log: _Log, *, may_have_nul: bool) -> list[MailEvent]:
+def _read_lines(text: str, log: PostfixLog, *, may_have_nul: bool) -> list[MailEvent]:
     if not text.strip():
         raise AdaptError("the message is empty")
     all_events: list[MailEvent] = []
@@ -146,7 +127,7 @@ def _read_lines(text: str, log: _Log, *, may_have_nul: bool) -> list[MailEvent]:
     return all_events
 
 
-def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
+def _read_line(text: str, log: PostfixLog) -> Sequence[MailEvent]:
     found = _LINE.match(text)
     if found is not None:
         written, host, tag, queue_id, word, said = found.groups()
@@ -156,7 +137,7 @@ def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
                 if not QUEUE_ID.fullmatch(queue_id):
                     return ()
                 message = log.queue.message(queue_id, host)
-            return _KINDS[word](_Entry(log, message, tag, queue_id, written), said)
+            return _KINDS[word](Entry(log, message, tag, queue_id, written), said)
         rest = text[found.end() :]
         # It says nothing, is no line within a line (with a time or without), and no `proxy-accept`.
         usual = rest[:1] in _NO_OPENING and "/" in tag
@@ -170,35 +151,13 @@ def _read_line(text: str, log: _Log) -> Sequence[MailEvent]:
         queue_id, word, said = found.groups()
         if QUEUE_ID.fullmatch(queue_id):
             message = log.queue.message(queue_id, line.host)
-            return _KINDS[word](_Entry(log, message, line.tag, queue_id, time_ms=line.time_ms), said)
+            return _KINDS[word](Entry(log, message, line.tag, queue_id, time_ms=line.time_ms), said)
     elif line.text.startswith(_PROXY):
         log.queue.note_logins(*proxied_login(line.text))
     return ()
 
 
-class _Entry:
-    """A line of a message. Its time is known as text or as epoch ms."""
-
-    __slots__ = ("log", "message", "queue_id", "tag", "time_ms", "written")
-
-    def __init__(
-        self, log: _Log, message: QueuedMessage, tag: str, queue_id: str, written: str = "", time_ms: int | None = None
-    ) -> None:
-        self.log, self.message, self.tag, self.queue_id = log, message, tag, queue_id
-        self.written, self.time_ms = written, time_ms
-
-    def is_of(self, program: str) -> bool:
-        """Whether a program wrote it; not where the tag is only the instance."""
-        return self.tag.endswith(program) and self.tag[: -len(program)].endswith("/")
-
-    def when(self) -> int:
-        """The time (epoch ms)."""
-        if self.time_ms is None:
-            self.time_ms = self.log.clock.time_ms(self.written, self.log.context.now_ms())
-        return self.time_ms
-
-
-def _recipient(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _recipient(entry: Entry, said: str) -> Sequence[MailEvent]:
     """What a delivery agent says of a recipient. Probes of an address have another status than all of these."""
     tag = entry.tag
     # Some put the service into the tag, some not; what other programs write of a recipient has no `relay=`.
@@ -225,9 +184,28 @@ def _recipient(entry: _Entry, said: str) -> Sequence[MailEvent]:
     mx_host = fate.host if fate.ip and "/" not in fate.ip else ""
     if kind == "deferred":
         message.defer((fate.address, fate.original), Reply(code, status, text[:MAX_TEXT], mx_host))
-    if counts and not (message.nobody and not _is_a_customers(entry, message)):
-        return (_event(entry, message, kind, (fate.address, fate.original), Reply(code, status, text, mx_host)),)
-    return ()
+    if not counts or (message.nobody and not _is_a_customers(entry, message)):
+        return ()
+    reply = Reply(code, status, text, mx_host)
+    if kind == "deferred":
+        return (_event(entry, message, kind, (fate.address, fate.original), reply),)
+    relay = Relay(fate.host, fate.ip, fate.port)
+    event = _outcome(entry, message, kind, (fate.address, fate.original), reply, relay)
+    return () if event is None else (event,)
+
+
+def _outcome(
+    entry: Entry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply, relay: Relay
+) -> MailEvent | None:
+    """An event that is the end of it. Where an earlier pass was taken for the delivery already, another is none, and a
+    failure came after it."""
+    before = entry.log.queue.counted_before(entry.queue_id, message, recipient, relay, reply.text)
+    if before is not None and kind == "delivered":
+        return None
+    event = _event(entry, message, kind, recipient, reply)
+    if before is not None:
+        event.asynchronous, event.sent = True, before.queued_ms or event.sent
+    return event
 
 
 def _reply_of(fate: Fate, text: str) -> tuple[int, str]:
@@ -238,7 +216,7 @@ def _reply_of(fate: Fate, text: str) -> tuple[int, str]:
     return code, fate.dsn or status
 
 
-def _counts(entry: _Entry, message: QueuedMessage, kind: EventType, fate: Fate) -> bool | None:
+def _counts(entry: Entry, message: QueuedMessage, kind: EventType, fate: Fate) -> bool | None:
     """Whether it is an event. None for what stays on this host: then its expiry is none either."""
     options, queue, host, ip = entry.log.options, entry.log.queue, fate.host, fate.ip
     if not ip and host not in ("", "none") and host.lower() not in options.smarthosts:
@@ -254,29 +232,32 @@ def _counts(entry: _Entry, message: QueuedMessage, kind: EventType, fate: Fate) 
     if kind == "delivered":
         if host == "none" or entry.is_of("discard"):
             return False
+        message.given_to = ip
         return not (queue.passed_on(message, fate) or _is_filter(fate, entry))
     if kind == "deferred":
         return not _is_filter(fate if ip else not_reached(fate.text), entry)
     return True
 
 
-def _is_filter(relay: Fate | Relay, entry: _Entry) -> bool:
+def _is_filter(relay: Fate | Relay, entry: Entry) -> bool:
     """Whether a relay gives mail back, as the operator says or as it did before."""
     options = entry.log.options
     return is_filter(relay, options.filters, options.smarthosts) or entry.log.queue.gave_back(relay)
 
 
-def _expired(entry: _Entry, message: QueuedMessage) -> Sequence[MailEvent]:
+def _expired(entry: Entry, message: QueuedMessage) -> Sequence[MailEvent]:
     """An event for each recipient that was deferred last; one without recipient where none is known."""
     waiting, message.deferred = message.deferred, None
     if (message.nobody and not _is_a_customers(entry, message)) or (message.kept_in and not waiting):
         return ()
     entry.log.queue.find_command(message)
-    found = waiting or {("", ""): _NO_REPLY}
-    return [_event(entry, message, "expired", recipient, reply) for recipient, reply in found.items()]
+    if not waiting:
+        return (_event(entry, message, "expired", ("", ""), _NO_REPLY),)
+    events = [_outcome(entry, message, "expired", recipient, reply, Relay()) for recipient, reply in waiting.items()]
+    return [each for each in events if each is not None]
 
 
-def _is_a_customers(entry: _Entry, message: QueuedMessage) -> bool:
+def _is_a_customers(entry: Entry, message: QueuedMessage) -> bool:
     """Whether the log says who sent this very mail: by a login, or at a place that is not that of any mail."""
     if message.login:
         return True
@@ -285,7 +266,7 @@ def _is_a_customers(entry: _Entry, message: QueuedMessage) -> bool:
     return any(_names_one(place, entry) for place in places if place not in _OF_NO_MAIL)
 
 
-def _names_one(place: str, entry: _Entry) -> bool:
+def _names_one(place: str, entry: Entry) -> bool:
     try:
         return bool(_find(place, entry))
     except AmbiguousError:
@@ -293,7 +274,7 @@ def _names_one(place: str, entry: _Entry) -> bool:
 
 
 def _event(
-    entry: _Entry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply
+    entry: Entry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply
 ) -> MailEvent:
     options, time_ms, (address, original) = entry.log.options, entry.when(), recipient
     if options.customer:
@@ -321,7 +302,7 @@ def _event(
     return event if entry.log.plain else fill(event, options, lambda place: _find(place, entry))
 
 
-def _find(place: str, entry: _Entry) -> str:
+def _find(place: str, entry: Entry) -> str:
     message = entry.message
     places = {"sasl_username": message.login, "instance": entry.tag.partition("/")[0], "host": message.host}
     if place in places:
@@ -335,7 +316,7 @@ def _find(place: str, entry: _Entry) -> str:
     return found
 
 
-def _sender(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _sender(entry: Entry, said: str) -> Sequence[MailEvent]:
     if sender := read_sender(said):
         entry.log.queue.note_sender(entry.message, sender)
         if sender.status and _TYPES.get(sender.status) == "expired":
@@ -343,7 +324,7 @@ def _sender(entry: _Entry, said: str) -> Sequence[MailEvent]:
     return ()
 
 
-def _pickup(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _pickup(entry: Entry, said: str) -> Sequence[MailEvent]:
     if sender := read_pickup(said):
         queue = entry.log.queue
         message = queue.begin(entry.queue_id, entry.message)
@@ -352,37 +333,37 @@ def _pickup(entry: _Entry, said: str) -> Sequence[MailEvent]:
     return ()
 
 
-def _client(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _client(entry: Entry, said: str) -> Sequence[MailEvent]:
     queue = entry.log.queue
     queue.note_client(queue.begin(entry.queue_id, entry.message), read_client(said))
     return ()
 
 
-def _message_id(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _message_id(entry: Entry, said: str) -> Sequence[MailEvent]:
     entry.log.queue.note_message_id(entry.message, read_message_id(said))
     return ()
 
 
-def _header(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _header(entry: Entry, said: str) -> Sequence[MailEvent]:
     entry.message.note_header(*read_header(said))
     return ()
 
 
-def _notice(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _notice(entry: Entry, said: str) -> Sequence[MailEvent]:
     notice = said.partition(_NOTICE)[2].strip()
     if QUEUE_ID.fullmatch(notice):
         entry.log.queue.note_notice(notice, entry.message.host)
     return ()
 
 
-def _removed(entry: _Entry, said: str) -> Sequence[MailEvent]:
+def _removed(entry: Entry, said: str) -> Sequence[MailEvent]:
     # What an operator deletes may be on its way just then.
     if not entry.tag.endswith("postsuper"):
         entry.log.queue.remove(entry.queue_id, entry.message)
     return ()
 
 
-_KINDS: dict[str, Callable[[_Entry, str], Sequence[MailEvent]]] = {
+_KINDS: dict[str, Callable[[Entry, str], Sequence[MailEvent]]] = {
     "to=<": _recipient,
     "from=<": _sender,
     "uid=": _pickup,

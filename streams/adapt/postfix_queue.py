@@ -7,6 +7,8 @@ A mail that passes a content filter is queued again, under another id. The log t
 - `orig_id=` of a message that was queued again (`postsuper -r`);
 - the same message id, where it came back from this host, from a private address, or from whom it was given to;
 - the same sender, of a filter behind pipe(8) that gives it back, where the log has no message ids.
+
+What is tied only once an earlier pass has counted is in `streams.adapt.passes`.
 """
 
 from collections.abc import Iterable
@@ -14,6 +16,7 @@ from typing import NamedTuple
 
 from streams.adapt.bounded import keep
 from streams.adapt.long_lines import LongLines
+from streams.adapt.passes import MAIL_PORTS, HandedOn, Ledger, counted_before, is_pass_of
 from streams.adapt.postfix_lines import QUEUE_ID, EnvelopeSender, Fate, Relay, SubmittingClient, queued_as
 from streams.adapt.postfix_relays import is_private
 
@@ -28,8 +31,6 @@ MAX_FILTERS = 1_000
 MAX_AGAIN = 100
 #: Characters of the last reply that are kept for each recipient.
 MAX_TEXT = 1_000
-#: Ports of mail servers; filters listen at others.
-_MAIL_PORTS = frozenset({"", "24", "25", "465", "587", "2525"})
 #: Who sends Postfix's own notices and probes (postconf(5), `double_bounce_sender`), before the `@`.
 _OWN_SENDER = "double-bounce@"
 
@@ -49,7 +50,8 @@ class QueuedMessage:
     `sender` is None until it is known. `nobody` says that no sender wants to hear of it (RFC 5321 section 4.5.5), or
     that it is Postfix's own. `queued_ms` is when it came in (epoch ms), `deferred` whom it could not be delivered to
     yet, by address and the address before aliases. `kept_in` was deferred for recipients on this host. `again` are
-    later passes of the same mail.
+    later passes of the same mail, `ledger` is what counted of all of them. `given_to` is the address of the host that
+    took it last.
     """
 
     # Defaults stand in the class: most messages need few of them.
@@ -63,9 +65,11 @@ class QueuedMessage:
     picked_up: bool = False
     came_back: bool = False
     kept_in: bool = False
+    given_to: str = ""
     headers: dict[str, str] | None = None
     deferred: dict[tuple[str, str], Reply] | None = None
     again: list["QueuedMessage"] | None = None
+    ledger: Ledger | None = None
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -83,6 +87,8 @@ class QueuedMessage:
         self.again = self.again or []
         if later is not self and later not in self.again and len(self.again) < MAX_AGAIN:
             self.again.append(later)
+            self.ledger = self.ledger if self.ledger is not None else {}
+            later.ledger = self.ledger
 
     def note_header(self, name: str, value: str) -> None:
         """A header field. Of two different values one was put there by somebody else: then neither counts."""
@@ -114,6 +120,10 @@ class Queue:
         self.pieces = LongLines()
         #: Filters by what they gave back: address and port.
         self._filters: dict[str, bool] = {}
+        #: Hosts from which mail came back.
+        self._givers: dict[str, bool] = {}
+        #: By queue ids that a relay confirmed and no line has told of.
+        self._confirmed: dict[str, QueuedMessage] = {}
 
     def message(self, queue_id: str, host: str) -> QueuedMessage:
         """The message with an id on a host; a new one where none was."""
@@ -168,7 +178,13 @@ class Queue:
             keep(self._by_message_id, message_id, message, MAX_MESSAGES)
         elif earlier is not message:
             earlier.note_again(message)
-            if message.picked_up or is_private(message.client):
+            client = message.client
+            if (
+                message.picked_up
+                or is_private(client)
+                or client in self._givers
+                or (client and client == earlier.given_to)
+            ):
                 message.inherit(earlier)
 
     def note_notice(self, queue_id: str, host: str) -> None:
@@ -196,9 +212,36 @@ class Queue:
     def passed_on(self, message: QueuedMessage, fate: Fate) -> bool:
         """Whether what was sent is still under way here, under another id."""
         found = self._find_later(message, fate)
-        if found and fate.ip and fate.port not in _MAIL_PORTS:
-            keep(self._filters, f"{fate.ip}:{fate.port}", True, MAX_FILTERS)
+        if found:
+            self._learn_filter(fate.ip, fate.port)
         return found
+
+    def counted_before(
+        self, queue_id: str, message: QueuedMessage, recipient: tuple[str, str], relay: Relay, text: str
+    ) -> HandedOn | None:
+        """What counted of a recipient (address, and that before aliases) for another pass of the same mail; None for
+        none. What became of it now, at a relay that said `text`, is remembered for passes that come later."""
+        confirmed = queued_as(text) if relay.ip else ()
+        for each in confirmed:
+            if self._known(each) is None:
+                keep(self._confirmed, each, message, MAX_GONE)
+        if message.ledger is None:
+            if not (confirmed or message.message_id):
+                return None
+            message.ledger = {}
+        now = HandedOn(queue_id, message.client, relay.ip, relay.port, message.came_back, message.queued_ms)
+        found = counted_before(message.ledger, *recipient, now)
+        if found is not None and is_pass_of(now, found):
+            self._learn_filter(found.ip, found.port)
+            keep(self._givers, message.client, True, MAX_FILTERS)
+            earlier = self._known(found.queue_id) or self._by_message_id.get(message.message_id)
+            if earlier is not None:
+                message.inherit(earlier)
+        return found
+
+    def _learn_filter(self, ip: str, port: str) -> None:
+        if ip and port not in MAIL_PORTS:
+            keep(self._filters, f"{ip}:{port}", True, MAX_FILTERS)
 
     def gave_back(self, relay: Relay | Fate) -> bool:
         """Whether mail came back from a relay before, as from a filter; it may keep some, and be out of order."""
@@ -230,9 +273,13 @@ class Queue:
     def _new(self, queue_id: str, host: str) -> QueuedMessage:
         message = QueuedMessage(host)
         keep(self.messages, queue_id, message, MAX_MESSAGES)
+        if self._confirmed and (earlier := self._confirmed.pop(queue_id.partition(" ")[0], None)) is not None:
+            message.came_back = True
+            message.inherit(earlier)
+            earlier.note_again(message)
         return message
 
 
 def _is_inside(later: QueuedMessage, fate: Fate) -> bool:
     """Whether it went to a filter that sends from another address than it listens at."""
-    return (is_private(later.client) and is_private(fate.ip)) or fate.port not in _MAIL_PORTS
+    return (is_private(later.client) and is_private(fate.ip)) or fate.port not in MAIL_PORTS
