@@ -7,9 +7,9 @@ from pathlib import Path
 from jobs.resend.bad_records import BadRecords
 from jobs.resend.file_kind import NAMES, likely_formats, looks_like, packed
 from jobs.resend.read_inputs import ReadInput
-from streams.adapt import AdaptError, Context, exim, exim_kind, postfix, postfix_kind
+from streams.adapt import AdaptError, Context, exim, exim_kind, postfix_entry, postfix_kind
 
-_STRANGERS = {postfix.NAME: postfix_kind.strangers, exim.NAME: exim_kind.strangers}
+_STRANGERS = {postfix_entry.NAME: postfix_kind.strangers, exim.NAME: exim_kind.strangers}
 
 
 def refuse_packed(head: bytes, path: str, command: str) -> None:

@@ -21,7 +21,7 @@ from jobs.resend.ingest_file import LOGS, read_events
 from jobs.resend.unpack import unpacked
 from schemas.settings import SettingsError
 from schemas.times import SECOND_MS
-from streams.adapt import MAILS, AdaptError, Context, exim, postfix
+from streams.adapt import MAILS, AdaptError, Context, exim, postfix_entry
 from streams.adapt.syslog import container_text, read_line
 from streams.adapt.syslog_times import full_time
 
@@ -130,7 +130,7 @@ def _began_ms(path: Path, format_name: str, context: Context) -> int:
 def first_ms(head: bytes, format_name: str, context: Context) -> int | None:
     """The first time in the beginning of a file (epoch ms); None where none is found."""
     options = context.options(format_name)
-    if format_name in (postfix.NAME, exim.NAME):
+    if format_name in (postfix_entry.NAME, exim.NAME):
         for line in islice(head.splitlines(), HEAD_RECORDS):
             text = line.decode("utf-8", "replace").strip()
             with suppress(AdaptError):
