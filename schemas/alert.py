@@ -91,7 +91,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     counts, or where there was no mail before. `fleet_times` is of an hour of unusual volume: how many times its usual
     the whole fleet sends, by which what is usual for the customer is scaled. `observable` is of complaints: of which
     part of the window's deliveries they could come (a ratio). `left_out` is what no rule judges of the window.
-    `reported` are the worst days of the metric `reported_spam`, the one that is judged first.
+    `reported` are the worst days of the metric `reported_spam`, the one that is judged first. `uncounted` are topics
+    that may bring mail of the customer, and of which what came before was not counted when it was judged.
     """
 
     providers: tuple[Share, ...] = ()
@@ -108,6 +109,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     observable: float | None = None
     left_out: tuple[Unjudged, ...] = ()
     reported: tuple[ReportedRate, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -245,6 +245,9 @@ class MonitorSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     behind_wait_s: Seconds = 3600.0
     """How long it is waited, at most, before a customer is excessive or worse by a rate while the intake is more than
     two minutes behind: bounces may be counted and deliveries not yet (docs/delivery-guarantees.md)."""
+    stopped_wait_s: Seconds = 300.0
+    """The same for a topic of which nothing is counted: since when it stands still counts, as far as the monitor has
+    watched it while broker and store answer."""
 
 
 class PolicySettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

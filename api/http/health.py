@@ -20,7 +20,7 @@ from streams.io.health import Disk, Flushing, HealthLimits, HealthVerdict, Judgi
 from streams.io.instrument import gauge
 from streams.io.pulse import Pulse
 from streams.io.store import Store, StoreError, open_store
-from streams.monitor.batch import JudgingTotals
+from streams.monitor.totals import JudgingTotals
 
 #: How often broker and store are asked, and how long each may take, in s.
 EVERY_S = 3.0

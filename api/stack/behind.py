@@ -1,4 +1,5 @@
-"""Whether the intake is behind: something that came to a topic a while ago is not counted yet."""
+"""Whether the intake is behind, where something that came to a topic a while ago is not counted yet; and whether it
+goes on."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -7,9 +8,11 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.settings import Kafka
 from schemas.times import MINUTE_MS
+from streams.adapt import LISTING_FORMATS
 from streams.intake.flush import stored_offsets
 from streams.io.broker import BrokerError, TopicState, admin, begins, ends, topic_states
 from streams.io.store import Store
+from streams.monitor.half_counted import LateTopic
 
 log = logging.getLogger("repmon.monitor")
 
@@ -19,6 +22,11 @@ LATE_MS = 2 * MINUTE_MS
 EVERY_MS, ANSWER_S = 5_000, 5.0
 #: Where topics ended is remembered for so much longer, in ms.
 KEPT_MS = MINUTE_MS
+
+#: Who stood still for longer although something waited, and goes on, was started again, in ms: a flush takes seconds.
+RESUMED_MS = 15_000
+#: After so long without a look, in ms, nobody knows what went on meanwhile.
+UNWATCHED_MS = MINUTE_MS
 
 #: By topic and partition.
 Offsets = dict[tuple[str, int], int]
@@ -40,6 +48,47 @@ def stored_next(store: Store, read: Mapping[str, TopicState]) -> Offsets:
     return {place: found.get(name, -1) + 1 for place, name in names.items()}
 
 
+def topics_with_mail(formats: Mapping[str, str]) -> list[str]:
+    """Of the topics that are read, by their formats, those that bring events of mail."""
+    return [topic for topic, format_name in formats.items() if format_name not in LISTING_FORMATS]
+
+
+class Stillness:
+    """Since when nothing is counted of each partition in which something waits. Pure.
+
+    Where the intake was down and is started again, one partition goes on before the other. So once a partition goes on
+    that had stood still, the time of all others begins again; and it does after a while in which nobody looked, which
+    may be because broker or store did not answer, so that nothing could go on.
+    """
+
+    def __init__(self) -> None:
+        #: Of those in which something waits, what was counted, and since when no more is (epoch ms).
+        self._waiting: dict[tuple[str, int], tuple[int, int]] = {}
+        self._looked_ms = -UNWATCHED_MS
+
+    def look(self, stored: Offsets, at_end: Offsets, now_ms: int) -> None:
+        """What is counted of each partition now (epoch ms), and where it ends."""
+        went_on = (
+            stored.get(place, 0) != counted and self._looked_ms - since >= RESUMED_MS
+            for place, (counted, since) in self._waiting.items()
+        )
+        begun_again = not 0 <= now_ms - self._looked_ms < UNWATCHED_MS or any(went_on)
+        self._waiting = {
+            place: (counted, now_ms if begun_again else self._since(place, counted, now_ms))
+            for place, counted in stored.items()
+            if counted < at_end.get(place, 0)
+        }
+        self._looked_ms = now_ms
+
+    def _since(self, place: tuple[str, int], counted: int, now_ms: int) -> int:
+        before, since = self._waiting.get(place, (-1, now_ms))
+        return since if before == counted else now_ms
+
+    def still_ms(self, place: tuple[str, int]) -> int:
+        """For how long nothing was counted of a partition, up to the last look."""
+        return self._looked_ms - self._waiting.get(place, (0, self._looked_ms))[1]
+
+
 class IntakeDelay:
     """Asks broker and store, both of them seldom. One thread at a time.
 
@@ -56,31 +105,40 @@ class IntakeDelay:
         self._client: AdminClient | None = None
         #: Where topics ended, by when that was (epoch ms), oldest first.
         self._ends: list[tuple[int, Offsets]] = []
+        self._stillness = Stillness()
         self._asked_ms = -EVERY_MS
-        self._is_behind = False
+        self._late: list[LateTopic] = []
 
-    def __call__(self, now_ms: int) -> bool:
-        """Whether something that came two minutes before now (epoch ms) or earlier is not counted; as it was known last
-        where the broker does not say, which may be slow for the same reason. To be asked now and then, or it is not
-        known where topics ended.
+    def __call__(self, now_ms: int) -> list[LateTopic]:
+        """The topics to which something came two minutes before now (epoch ms) or earlier that is not counted; as it
+        was known last where the broker does not say, which may be slow for the same reason. To be asked now and then,
+        or it is not known where topics ended, nor whether anything goes on.
 
         Raises:
             StoreError: the store failed.
         """
-        if not 0 <= now_ms - self._asked_ms < EVERY_MS:
+        # Of what stood still it is asked each time: it may have gone on with what alarms somebody now.
+        if any(each.still_ms >= RESUMED_MS for each in self._late) or not 0 <= now_ms - self._asked_ms < EVERY_MS:
             try:
-                self._is_behind = bool(self._late(now_ms))
+                late = self._late_partitions(now_ms)
             except BrokerError as error:
                 log.info("whether the intake is behind is not known: %s", error)
+            else:
+                still: dict[str, int] = {}
+                for place in late:
+                    still[place[0]] = min(self._stillness.still_ms(place), still.get(place[0], now_ms))
+                self._late = [LateTopic(topic, still_ms) for topic, still_ms in still.items()]
             self._asked_ms = now_ms
-        return self._is_behind
+        return self._late
 
-    def _late(self, now_ms: int) -> list[tuple[str, int]]:
+    def _late_partitions(self, now_ms: int) -> list[tuple[str, int]]:
         if self._client is None:
             self._client = admin(self._kafka, self._answer_s)
         client, read = self._client, topic_states(self._client, self._topics, self._answer_s)
-        then = self._ended(ends(client, places_of(read)), now_ms)
+        now = ends(client, places_of(read))
+        then = self._ended(now, now_ms)
         stored = stored_next(self._store, read)
+        self._stillness.look(stored, now, now_ms)
         late = [place for place in stored if stored[place] < then.get(place, 0)]
         # What nobody ever read may be gone.
         first = begins(client, [place for place in late if not stored[place]])

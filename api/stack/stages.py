@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from api.stack.behind import IntakeDelay
+from api.stack.behind import IntakeDelay, topics_with_mail
 from api.stack.policy import policy_in_force, with_decisions
 from api.stack.reading import ingest_worker
 from jobs.setup.generations import check_generation
@@ -73,7 +73,7 @@ class MonitorStage:
             settings.monitor,
             deployment,
             self._reader,
-            IntakeDelay(settings.kafka, settings.ingest.formats, self._store),
+            IntakeDelay(settings.kafka, topics_with_mail(settings.ingest.formats), self._store),
         )
         partitions = self._publisher.partitions(REPUTATION_CHANGES)
         causes = ListingCauses(self._store, settings.blocklists.dedicated_pools)

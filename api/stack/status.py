@@ -33,7 +33,10 @@ from streams.io.store import Store, open_store
 #: How long messages are watched to say how many come and are stored in a second, in s.
 WATCH_S = 3.0
 READ_BYTES = 2_000_000
-LAST_STORED = re.compile(r"^repmon_ingest_last_stored_ms(?:\{\})? (\S+)$", re.MULTILINE)
+LAST_STORED, WAITING = (
+    re.compile(rf"^repmon_{name}(?:\{{\}})? (\S+)$", re.MULTILINE)
+    for name in ("ingest_last_stored_ms", "monitor_waiting_customers")
+)
 
 VERSION = "SELECT version()"
 APPLIED = "SELECT count(DISTINCT number) FROM schema_migrations"
@@ -186,13 +189,14 @@ def ask_stage(url: str, timeout_s: float = ANSWER_S) -> StageSeen:
         return StageSeen(url=url, said=f"no answer: {str(error) or type(error).__name__}")
     except msgspec.DecodeError:
         return StageSeen(url=url, said="what answers there is no stage")
-    last = LAST_STORED.search(numbers)
+    last, waiting = LAST_STORED.search(numbers), WAITING.search(numbers)
     return StageSeen(
         url=url,
         name=health.stage,
         well=health.status == "ok",
         said=failing(body),
         last_stored_ms=int(float(last[1])) if last else 0,
+        waiting=int(float(waiting[1])) if waiting else 0,
     )
 
 

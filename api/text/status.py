@@ -30,13 +30,15 @@ WELL, UNWELL, CANNOT_TELL = 0, 1, 2
 
 class StageSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A stage as it answers: at which address, whether it is well (None: no answer), and what it says of that.
-    `last_stored_ms` is when an intake last stored (epoch ms; 0: it is none, or never did)."""
+    `last_stored_ms` is when an intake last stored (epoch ms; 0: it is none, or never did). `waiting` are the customers
+    whom a monitor judges once the intake has caught up."""
 
     url: str
     name: str = ""
     well: bool | None = None
     said: str = ""
     last_stored_ms: int = 0
+    waiting: int = 0
 
 
 class StatusSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,6 +249,10 @@ def _monitor(seen: StatusSeen) -> StatusLine:
     if not seen.last_judged_ms:
         return StatusLine("judgement", "well", "nobody was judged yet")
     text = f"last {_ago(seen, seen.last_judged_ms)} ago"
+    if waiting := sum(each.waiting for each in seen.stages):
+        topics = ", ".join(sorted(topic for topic, number in (seen.lag or {}).items() if number))
+        text += f"; {waiting:,} who would be excessive or worse wait until what came before is counted"
+        text += f" ({topics})" if topics else ""
     if seen.now_ms - seen.last_judged_ms > UNJUDGED_MS and seen.counted_per_s:
         mend = "mail is counted and nobody judged: see that a monitor runs, and its log"
         return StatusLine("judgement", "unwell", text, mend)

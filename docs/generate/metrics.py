@@ -17,7 +17,7 @@ from jobs.poll.metrics import PollMetrics
 from jobs.poll.reading import Source
 from streams.intake.metrics import IngestMetrics
 from streams.io.health import PARTS, HealthVerdict
-from streams.monitor.batch import JudgingTotals
+from streams.monitor.totals import JudgingTotals
 
 HEAD = """# Metrics
 

@@ -178,7 +178,8 @@ def explain(
     if verdict.metric == "complaint" and all_mail:
         said += " Many providers send no complaints, so the true rate is higher."
     held = f" {HELD_BECAUSE[transition.held.reason]}" if transition.held else ""
-    return said + _fresh(transition, rule) + _remark(verdict) + _outside(verdict, left_out) + held + overridden
+    apart = _outside(verdict, left_out) + _uncounted(evidence.uncounted)
+    return said + _fresh(transition, rule) + _remark(verdict) + apart + held + overridden
 
 
 def _fresh(transition: Transition, rule: Rule) -> str:
@@ -357,6 +358,13 @@ def _outside(verdict: Verdict, left_out: Sequence[Unjudged]) -> str:
         of_when = "about mail of an unknown time, most likely sent before: not counted."
         said += f" {verdict.outside:,} more came in {verdict.window} {of_when}"
     return said
+
+
+def _uncounted(topics: Sequence[str]) -> str:
+    """What may be missing, since the intake does not count it."""
+    if not topics:
+        return ""
+    return f" What came over {' and '.join(topics)} is not all counted, so some of the mail may be missing."
 
 
 def _of_incidents(some: Sequence[Unjudged]) -> str:

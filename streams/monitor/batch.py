@@ -41,17 +41,17 @@ from streams.alerts.standings import NOTHING_SHOWN, SHOWN_WINDOW, Standings, row
 from streams.incidents.alone import Alone, failed_at
 from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
-from streams.io.instrument import counter, gauge
 from streams.io.store import Store
 from streams.judge.screen import screen
 from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.ahead import ReadAhead
 from streams.monitor.decided import DecidedBatch
-from streams.monitor.half_counted import HalfCounted
+from streams.monitor.half_counted import NOBODY_WAITS, HalfCounted, LateTopic, with_uncounted
 from streams.monitor.holds import HoldWatch, released_now
 from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.pooled import PoolJudge
 from streams.monitor.released import judged_since_releases
+from streams.monitor.totals import JudgingTotals
 from streams.monitor.unjudged import with_unjudged
 from streams.subjects.arrays import Subjects
 from streams.subjects.fresh_starts import among
@@ -80,20 +80,6 @@ WHERE customer != '' AND JSONExtractBool(last, 'lifted')
 DEFAULTS = MonitorSettings(alone_wait_s=0.0)
 
 
-@dataclass
-class JudgingTotals:
-    """Running totals of one monitor."""
-
-    judged: int = counter("Judgements of a customer or another subject.")
-    batches: int = counter("Batches of changed customers judged.")
-    alerts: int = counter("Transitions of alerts sent.")
-    last_batch_seconds: float = gauge("How long the last batch took.")
-    last_batch_ms: int = gauge("When a batch was last judged to its end (epoch ms, UTC).")
-    judging_since_ms: int = gauge("Since when the batch under way is judged (epoch ms, UTC); 0 while none is.")
-    #: What keeps it from being judged; empty when nothing does.
-    trouble: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """What came of a batch: the alerts sent, and which customers are to be judged again, each at a time (epoch ms).
@@ -119,9 +105,9 @@ class BatchJudge:
         settings: MonitorSettings = DEFAULTS,
         deployment: Deployment = UNKNOWN,
         reader: Store | None = None,
-        is_behind: Callable[[int], bool] | None = None,
+        late_topics: Callable[[int], Sequence[LateTopic]] | None = None,
     ) -> None:
-        """`is_behind` says, given the time (epoch ms), whether something older is not counted yet."""
+        """`late_topics` says, given the time (epoch ms), of which topics something older is not counted yet."""
         self._store = store
         self.reads_ahead = reader is not None
         self._reader = reader or store
@@ -138,7 +124,8 @@ class BatchJudge:
         self._leaves_out = True
         self._settling = Settling(store)
         self._alone = Alone(store, int(settings.alone_wait_s * 1000))
-        self._half_counted = HalfCounted(is_behind or (lambda _: False), int(settings.behind_wait_s * 1000))
+        waits = int(settings.behind_wait_s * 1000), int(settings.stopped_wait_s * 1000)
+        self._half_counted = HalfCounted(store, late_topics or (lambda _: ()), *waits)
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
         self.holds = HoldWatch(store, self.outgoing.tell)
@@ -197,6 +184,7 @@ class BatchJudge:
         changed: set[str] = set()
         later: dict[str, int] = {}
         untold: dict[str, Incident] = {}
+        half_counted = NOBODY_WAITS
         if alarmed := {each.subject.customer for each in found.outcomes if alarms(each)}:
             # Is it they, or does it hit everybody? Then nobody is told.
             changed = self.refresh_incidents(now_ms, alarmed)
@@ -205,7 +193,8 @@ class BatchJudge:
             by_mail = alarmed_by_mail(found.outcomes)
             failed = failed_at(self._store, sorted(by_mail), now_ms) if by_mail else {}
             later = self._alone.waiting(failed, now_ms)
-            later |= self._half_counted.waiting(by_mail, now_ms)
+            half_counted = self._half_counted.waiting(by_mail, now_ms)
+            later |= half_counted.until
             later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
                 found = found.without(later)
@@ -219,6 +208,8 @@ class BatchJudge:
         evidence = alert_evidence(*asked, everything=not self._leaves_out)
         if self._incidents.excluded or lives.since:
             evidence = with_unjudged(evidence, *asked)
+        if half_counted.uncounted:
+            evidence = with_uncounted(evidence, half_counted.uncounted)
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy)
         again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]
@@ -240,7 +231,7 @@ class BatchJudge:
             StoreError: the store failed; look again later.
         """
         if not alarmed:
-            self._half_counted.look(now_ms)
+            self.metrics.waiting_customers = self._half_counted.look(now_ms)
         changed = self._incidents.refresh(now_ms, alarmed)
         self._leaves_out = self._incidents.leaves_out
         left_out = self._leaves_out, self._incidents.listings

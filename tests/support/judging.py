@@ -18,6 +18,7 @@ from schemas.settings import MonitorSettings
 from schemas.topics import REPUTATION_ALERTS, REPUTATION_HOLDS
 from streams.io.store import Store, StoreError
 from streams.monitor.batch import BatchJudge
+from streams.monitor.half_counted import LateTopic
 from streams.windows.current import window_counts
 from tests.support.api_client import DAY, MINUTE, NOW, Row
 
@@ -37,13 +38,13 @@ class Ground:
     sent: list[AlertEvent] = field(default_factory=list)
     holds: list[HoldEvent] = field(default_factory=list)
 
-    def put(self, *rows: Row, back: int = 0) -> None:
-        """Count these, `back` seconds before now."""
+    def put(self, *rows: Row, back: int = 0, source: str = "") -> None:
+        """Count these, `back` seconds before now, as of a source of their own unless one is named."""
         columns: dict[str, list[Any]] = {
             "dimension": ["provider"] * len(rows) + ["ip"] * len(rows),
             "value": [row.provider for row in rows] + [row.ip for row in rows],
             "bucket": [datetime.fromtimestamp((row.at - back) // MINUTE * MINUTE, UTC) for row in rows] * 2,
-            "source": [f"judging{next(_sources)}"] * len(rows) * 2,
+            "source": [source or f"judging{next(_sources)}"] * len(rows) * 2,
         }
         names = ("customer", "stream", *Row._fields[1:9])
         columns |= {name: [getattr(row, name) for row in rows] * 2 for name in names}
@@ -54,9 +55,22 @@ class Ground:
         row |= {"type": "listed", "weight": weight, "id": f"{ip}{back}"}
         self.store.insert("listing_events", {name: [value] for name, value in row.items()})
 
+    def scored(self, customer: str, days_ago: int) -> None:
+        """A customer was judged then."""
+        at = datetime.fromtimestamp(NOW - days_ago * DAY, UTC)
+        row = {"customer": customer, "scope": "customer", "day": at.date(), "updated": at, "standing": "good"}
+        self.store.insert("scores", {name: [value] for name, value in row.items()})
+
     def judge(
-        self, store: Store | None = None, is_behind: Callable[[int], bool] | None = None, **settings: Any
+        self,
+        store: Store | None = None,
+        is_behind: Callable[[int], bool] | None = None,
+        late_topics: Callable[[int], Sequence[LateTopic]] | None = None,
+        **settings: Any,
     ) -> BatchJudge:
+        if is_behind is not None:
+            late_topics = lambda now_ms: [LateTopic("mail.events")] * is_behind(now_ms)  # noqa: E731
+
         def publish(topic: str, _key: bytes, value: bytes) -> None:
             if topic == REPUTATION_HOLDS:
                 self.holds.append(msgspec.json.decode(value, type=HoldEvent))
@@ -71,7 +85,7 @@ class Ground:
             publish,
             lambda: None,
             changed,
-            is_behind=is_behind,
+            late_topics=late_topics,
         )
 
     def shown(self) -> dict[str, tuple[str, int, int]]:

@@ -11,7 +11,8 @@ from schemas import settings as all_settings
 from schemas.alert import AlertEvent
 from schemas.settings import Kafka
 from streams.monitor.agent import Monitor
-from streams.monitor.batch import BatchJudge, BatchResult, JudgingTotals
+from streams.monitor.batch import BatchJudge, BatchResult
+from streams.monitor.totals import JudgingTotals
 from tests.support.changes import PARTITIONS
 
 HOUR_S = 3_600.0

@@ -21,7 +21,7 @@ from jobs.notify.metrics import NotifyMetrics
 from jobs.poll.metrics import PollMetrics
 from streams.intake.metrics import IngestMetrics
 from streams.io.health import Contact, Disk, Observations, verdict
-from streams.monitor.batch import JudgingTotals
+from streams.monitor.totals import JudgingTotals
 from tests.support import alert_rules
 from tests.support.alert_rules import ASKED_MS, RULES, Case, Samples
 

@@ -3,12 +3,13 @@
 import pytest
 
 from api.stack import behind
-from api.stack.behind import LATE_MS, IntakeDelay
+from api.stack.behind import LATE_MS, IntakeDelay, topics_with_mail
 from schemas import topics
 from schemas.settings import Kafka
 from schemas.times import MINUTE_MS, utc_now_ms
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import Store
+from streams.monitor.half_counted import LateTopic
 from tests.support.ingesting import delivered, event, running
 from tests.support.waiting import wait_for
 
@@ -55,6 +56,24 @@ def test_broker_that_does_not_answer_changes_nothing(
 
     monkeypatch.setattr(behind, "topic_states", silent)
     assert delay(now_ms + MINUTE_MS)
+
+
+def test_topic_is_known_to_stand_still_and_to_go_on(kafka: Kafka, store: Store) -> None:
+    send(kafka, 20)
+    delay, now_ms = IntakeDelay(kafka, [topics.MAIL_EVENTS], store, PATIENT_S), utc_now_ms()
+    for later_s in range(0, 360, 30):
+        assert delay(now_ms + later_s * 1000) == [LateTopic(topics.MAIL_EVENTS, later_s * 1000)]
+    with running(kafka, store):
+        wait_for(lambda: delivered(store) == 20, "20 deliveries")
+    send(kafka, 20)
+    # What came a while ago is counted; that this waits is late two minutes later, and it has stood still since then.
+    assert delay(now_ms + 331_000) == []
+    assert delay(now_ms + 331_000 + LATE_MS) == [LateTopic(topics.MAIL_EVENTS, 0)]
+
+
+def test_topics_with_listings_bring_no_mail() -> None:
+    formats = {"mail.events": "canonical", "mail.looks": "hetrixtools", "mail.log": "postfix"}
+    assert topics_with_mail(formats) == ["mail.events", "mail.log"]
 
 
 def send(kafka: Kafka, count: int) -> None:

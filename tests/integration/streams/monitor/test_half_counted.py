@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from streams.monitor.half_counted import LateTopic
 from tests.support.api_client import DAY, MINUTE, Row
 from tests.support.fleet import HOUR_11, accused, mail
 from tests.support.judging import Ground
@@ -63,3 +64,75 @@ def test_intake_that_stays_behind_hides_nobody_for_ever(ground: Ground) -> None:
         assert accused(ground) == set()
     judge.judge_customers(["bought"], NOW_MS + 600_000)
     assert accused(ground) == {"bought"}
+
+
+STOPPED_MS = 300_000
+
+
+def put_bought(ground: Ground, source: str = "mail.events:an-id:0", *, judged_before: bool = True) -> None:
+    """Somebody with a bought list, whose mail comes over a topic."""
+    ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 1_000, 0.2, random.Random(3)), source=source)
+    if judged_before:
+        ground.scored("bought", days_ago=3)
+
+
+def test_topic_that_stands_still_is_waited_for_some_minutes(ground: Ground) -> None:
+    put_bought(ground)
+    still_ms = [0]
+    judge = ground.judge(late_topics=lambda _: [LateTopic("mail.events", still_ms[0])])
+    for still_ms[0] in (0, STOPPED_MS - 1):
+        assert judge.judge_customers(["bought"], NOW_MS + still_ms[0]).again
+        assert accused(ground) == set()
+    still_ms[0] = STOPPED_MS
+    judge.judge_customers(["bought"], NOW_MS + STOPPED_MS)
+    assert accused(ground) == {"bought"}
+
+
+def test_alert_names_the_topic_that_is_not_counted(ground: Ground) -> None:
+    put_bought(ground)
+    ground.judge(late_topics=lambda _: [LateTopic("mail.events", STOPPED_MS)]).judge_customers(["bought"], NOW_MS)
+    assert {each.data.evidence.uncounted for each in ground.sent} == {("mail.events",)}
+    assert "What came over mail.events is not all counted" in ground.sent[0].data.explanation
+
+
+def test_topic_that_goes_on_is_waited_for_anew(ground: Ground) -> None:
+    """Somebody else read of it: what it holds may belong to mail of which bounces are counted already."""
+    put_bought(ground)
+    late = [[LateTopic("mail.events"), LateTopic("mail.postfix", STOPPED_MS)]]
+    judge = ground.judge(late_topics=lambda _: late[0])
+    assert judge.judge_customers(["bought"], NOW_MS).again
+    late[0] = [LateTopic("mail.events", STOPPED_MS + 1), LateTopic("mail.postfix")]
+    judge.judge_customers(["bought"], NOW_MS + STOPPED_MS)
+    assert accused(ground) == {"bought"}, "mail.postfix brings nothing of theirs"
+
+
+def test_topic_that_brings_nothing_of_a_customer_is_not_waited_for(ground: Ground) -> None:
+    put_bought(ground)
+    ground.judge(late_topics=lambda _: [LateTopic("mail.postfix")]).judge_customers(["bought"], NOW_MS)
+    assert accused(ground) == {"bought"}
+    assert {each.data.evidence.uncounted for each in ground.sent} == {()}
+
+
+@pytest.mark.parametrize(
+    ("source", "judged_before"),
+    [("mail.events:an-id:0", False), ("counted again from files", True)],
+    ids=["new customer", "mail that came over no topic"],
+)
+def test_any_late_topic_is_waited_for_where_nobody_can_tell(ground: Ground, source: str, judged_before: bool) -> None:
+    put_bought(ground, source, judged_before=judged_before)
+    judge = ground.judge(late_topics=lambda _: [LateTopic("mail.postfix")])
+    assert judge.judge_customers(["bought"], NOW_MS).again
+    assert accused(ground) == set()
+
+
+def test_monitor_says_how_many_wait(ground: Ground) -> None:
+    put_bought(ground)
+    late = [LateTopic("mail.events")]
+    judge = ground.judge(late_topics=lambda _: late)
+    judge.judge_customers(["bought"], NOW_MS)
+    judge.refresh_incidents(NOW_MS + 1_000)
+    assert judge.metrics.waiting_customers == 1
+    late.clear()
+    judge.judge_customers(["bought"], NOW_MS + 5_000)
+    judge.refresh_incidents(NOW_MS + 6_000)
+    assert judge.metrics.waiting_customers == 0

@@ -218,3 +218,12 @@ def test_how_long_rows_are_kept_is_shown_and_where_tables_differ() -> None:
     assert line.state == "look"
     assert "migrate --dry-run" in line.mend
     assert "1 table keeps rows otherwise than is set" in line.text
+
+
+def test_who_waits_for_the_intake_is_said_with_the_topics() -> None:
+    monitor = StageSeen(url="http://monitor:9100", name="monitor", well=True, waiting=3)
+    found = {
+        line.part: line for line in status_lines(seen(stages=(STAGE, monitor), lag={"mail.log": 7, "mail.events": 0}))
+    }
+    said = "last 3 s ago; 3 who would be excessive or worse wait until what came before is counted (mail.log)"
+    assert (found["judgement"].state, found["judgement"].text) == ("well", said)

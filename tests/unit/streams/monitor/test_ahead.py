@@ -11,7 +11,8 @@ from schemas.settings import Kafka, MonitorSettings
 from streams.io.store import StoreError
 from streams.monitor.agent import Monitor
 from streams.monitor.ahead import ReadAhead
-from streams.monitor.batch import BatchJudge, BatchResult, JudgingTotals
+from streams.monitor.batch import BatchJudge, BatchResult
+from streams.monitor.totals import JudgingTotals
 
 NOBODY: Any = None
 
