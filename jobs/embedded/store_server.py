@@ -19,8 +19,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from email import policy
-from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from urllib.parse import parse_qsl, urlsplit
 import cramjam
 
 from jobs.embedded.engine import kill_queries
+from jobs.embedded.form import form_fields, is_form
 from jobs.embedded.native import CUSTOM_SERIALIZATION, framed
 from jobs.embedded.reader import READER, ReaderAccess, RefusedStatementError, checked
 from streams.io.engine import engine_address
@@ -235,8 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             data = UNPACK[self.headers.get("Content-Encoding", "").lower()](body)
-            if (kind := self.headers.get("Content-Type", "")).lower().startswith("multipart/form-data"):
-                arguments |= _form(kind, data)
+            if is_form(kind := self.headers.get("Content-Type", "")):
+                arguments |= form_fields(kind, data)
                 data = b""
             statement = arguments.get("query", "").encode()
             statement += b"\n" * bool(statement and data) + data
@@ -301,18 +300,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged."""
-
-
-def _form(kind: str, body: bytes) -> dict[str, str]:
-    """The fields of a form (RFC 7578): how the driver sends parameters that are too long for an address."""
-    form = BytesParser(policy=policy.HTTP).parsebytes(b"Content-Type: %b\r\n\r\n%b" % (kind.encode(), body))
-    found = {}
-    for part in form.iter_parts():
-        value = part.get_payload(decode=True)
-        name = part.get_param("name", header="content-disposition")
-        if isinstance(name, str) and isinstance(value, bytes):
-            found[name] = value.decode()
-    return found
 
 
 def _run(
