@@ -25,6 +25,11 @@ def domain_name(text: str) -> str:
     return name if above and all(labels) and not top.isdigit() and len(name) <= MAX_LENGTH else ""
 
 
+def folded(domain: str) -> str:
+    """A domain in lower case, of ASCII, as it is; another as A-labels, where it has them."""
+    return domain if domain.isascii() else domain_name(domain) or domain
+
+
 def _label(text: str) -> str:
     """Empty where it is none.
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.domains import folded
 from schemas.errors import InvalidInputError
 
 #: The provider of every domain that the table does not know. It is taken to run no feedback loop.
@@ -78,9 +79,9 @@ class _Spelt(dict[str, tuple[str, str]]):
 
 
 def clean_domain(end: str) -> str:
-    """What stands behind the `@` of an address as it is kept: lower-cased, without what may stand around an address and
-    without a final dot."""
-    return end.rstrip(AROUND).lower().rstrip(".")
+    """What stands behind the `@` of an address as it is kept: lower-cased, of ASCII, without what may stand around an
+    address and without a final dot."""
+    return folded(end.rstrip(AROUND).lower().rstrip("."))
 
 
 class Providers:

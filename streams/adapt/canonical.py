@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from schemas.domains import folded
 from schemas.event import DEFAULT_STREAM, MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, NEGATIVE_TYPES, MailEvent
 from schemas.names import BadNameError, clean_name
 from schemas.providers import AROUND, OTHER
@@ -151,7 +152,7 @@ def hide_recipient(event: MailEvent, context: Context) -> MailEvent:
         event.recipient_domain = domain
         event.recipient = ""
     elif event.recipient_domain:
-        event.recipient_domain = event.recipient_domain.lower().rstrip(".")
+        event.recipient_domain = folded(event.recipient_domain.lower().rstrip("."))
     if event.provider:
         event.provider = event.provider.lower()
     else:
@@ -172,7 +173,8 @@ def hash_recipient(address: str, key: bytes) -> str:
 
 
 def domain_of(address: str) -> str:
-    """The lower-cased domain of an address, without a final dot; empty if there is none."""
+    """The lower-cased domain of an address, without a final dot; empty if there is none. As in DNS, of ASCII alone:
+    some sources write an internationalized one in the one form and some in the other."""
     return _split(address)[1]
 
 
@@ -180,7 +182,9 @@ def _split(address: str) -> tuple[str, str]:
     """(local part, domain); an address without `@` has no domain."""
     bare = address.strip(AROUND)
     local, at, domain = bare.rpartition("@")
-    return (local, domain.lower().rstrip(".")) if at else (bare, "")
+    if not at:
+        return bare, ""
+    return local, folded(domain.lower().rstrip("."))
 
 
 def _hash(local: str, domain: str, key: bytes) -> str:

@@ -14,6 +14,7 @@ What is tied only once an earlier pass has counted is in `streams.adapt.passes`.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from schemas.domains import folded
 from streams.adapt.bounded import keep
 from streams.adapt.long_lines import LongLines
 from streams.adapt.passes import MAIL_PORTS, HandedOn, Ledger, counted_before, is_pass_of
@@ -162,7 +163,7 @@ class Queue:
     def note_sender(self, message: QueuedMessage, sender: EnvelopeSender) -> None:
         """Its envelope sender."""
         address = message.sender = sender.address
-        message.domain = address.rpartition("@")[2].lower().rstrip(".") if "@" in address else ""
+        message.domain = folded(address.rpartition("@")[2].lower().rstrip(".")) if "@" in address else ""
         if not address or address.startswith(_OWN_SENDER):
             message.nobody = True
         if sender.origin and (earlier := self._known(sender.origin)):

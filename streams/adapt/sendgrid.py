@@ -48,13 +48,15 @@ _EXAMPLE = "14c5d75ce93.dfd.64b469@ismtpd-555"
 #: In the other events, `ip` is the recipient's.
 _SENDING = frozenset({"delivered", "bounce", "deferred"})
 #: SendGrid's bounce classifications that say one thing. `Mailbox Unavailable` (full or closed), `Technical
-#: Failure` and `Unclassified` are left to our rules.
+#: Failure` and `Unclassified` are left to our rules, unless the type says that the address is not at fault.
 _CLASSES = {
     "invalid address": "invalid_recipient",
     "content": "spam_content",
     "reputation": "blocked",
     "frequency or volume too high": "rate_limited",
 }
+#: Hosts that were not found, did not answer or broke off: refusals by nobody.
+_TECHNICAL = "technical failure"
 
 
 class _Pool(msgspec.Struct):
@@ -144,8 +146,11 @@ def _bounce_class(record: _Event) -> str:
 
     Type `blocked` means that the address is not at fault, so such a bounce must not become a hard one.
     """
-    known = _CLASSES.get((record.bounce_classification or "").lower(), "")
+    said = (record.bounce_classification or "").lower()
+    known = _CLASSES.get(said, "")
     if record.type == "blocked":
+        if said == _TECHNICAL:
+            return "connection"
         return known if known not in ("", "invalid_recipient") else "blocked"
     return known
 

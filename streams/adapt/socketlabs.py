@@ -43,6 +43,29 @@ _TYPES: dict[str, EventType] = {
 #: (https://help.socketlabs.com/docs/failed-messages-report-definitions).
 _SUPPRESSED = frozenset({"2", "suppressed"})
 _SUPPRESSED_CODE = "9999"
+#: The vendor's codes that say one thing (https://help.socketlabs.com/docs/message-delivery-failure-codes). Where a reply
+#: was passed on, that is asked, since servers on premises may have codes of their own.
+_CLASSES = {
+    "1002": "blocked",
+    "1003": "blocked",
+    "1004": "spam_content",
+    "1006": "rate_limited",
+    "1007": "virus",
+    "2001": "invalid_recipient",
+    "2002": "bad_domain",
+    "2003": "invalid_recipient",
+    "2004": "inactive_mailbox",
+    "3001": "quota",
+    "3002": "inactive_mailbox",
+    "3003": "expired",
+    "3005": "bad_domain",
+    "4001": "expired",
+    "4002": "expired",
+    "4003": "expired",
+    "4004": "expired",
+}
+#: An answer that asks whether the sender is a person.
+_CHALLENGE = "1011"
 _PERMANENT = frozenset({"1", "permanent", "hard"})
 #: TrackingType of an unsubscribe, as a name or a number; 0 is a click, 1 an open.
 _UNSUBSCRIBE = frozenset({"2", "unsubscribe"})
@@ -107,6 +130,8 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
         text(record.failuretype).lower() in _SUPPRESSED or text(record.failurecode) == _SUPPRESSED_CODE
     ):
         kind = "suppressed"
+    if kind == "bounced" and text(record.failurecode) == _CHALLENGE:
+        return
     customer = find_customer(options, lambda place: _find(place, fields, record), "ServerId")
     if not customer:
         places = options.customer_places or ("ServerId",)
@@ -134,9 +159,20 @@ def _read(written: Fields, options: FormatOptions) -> Iterable[MailEvent]:
     permanent = text(record.failuretype).lower() in _PERMANENT
     if kind == "bounced" and (not permanent or is_expiry(event.enhanced_status)):
         expired_if_given_up(event)
+    if event.type == "bounced" and not event.smtp_code:
+        _by_vendors_code(event, record)
     if event.type == "expired":
         with_last_reply(event)
     yield fill(event, options, lambda place: _find(place, fields, record))
+
+
+def _by_vendors_code(event: MailEvent, record: _Event) -> None:
+    """What the vendor says of a failure without a reply. A server that could not be reached was tried for days."""
+    known = _CLASSES.get(text(record.failurecode), "")
+    if known == "expired":
+        event.type = "expired"
+    else:
+        event.bounce_class = known
 
 
 def _find(place: str, fields: Fields, record: _Event) -> str:

@@ -43,6 +43,20 @@ def test_event_that_is_hashed_already_is_completed() -> None:
     assert (event.recipient_hash, event.recipient_domain, event.provider) == ("ab" * 16, "yahoo.com", "yahoo")
 
 
+@pytest.mark.parametrize("domain", ["bücher.example", "BÜCHER.example.", "xn--bcher-kva.example"])
+def test_recipient_at_an_internationalized_domain_is_one_in_either_form(domain: str) -> None:
+    """A log has it as it was written, a report as DNS knows it."""
+    event = adapt({"recipient": f"iris@{domain}"})
+    assert event.recipient_domain == "xn--bcher-kva.example"
+    assert event.recipient_hash == hash_recipient("iris@xn--bcher-kva.example", KEY)
+    assert adapt({"recipient_hash": "ab" * 16, "recipient_domain": domain}).recipient_domain == event.recipient_domain
+    assert load_providers().by_spelling[domain] == ("xn--bcher-kva.example", "other")
+
+
+def test_text_that_is_no_internationalized_domain_stays_as_it_is() -> None:
+    assert domain_of("iris@bü cher.example") == "bü cher.example"
+
+
 def test_provider_that_the_sender_knows_is_kept() -> None:
     assert adapt({"recipient": "a@harbour.example", "provider": "Gmail"}).provider == "gmail"
 

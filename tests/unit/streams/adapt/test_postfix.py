@@ -183,7 +183,7 @@ def test_recipient_of_two_aliases_is_an_event_each() -> None:
         ('"a\\"b>, relay=evil[192.0.2.1]:25, delay=1, dsn=2.0.0, status=sent (250"@x.example', "x.example"),
         ("a>b c@x.example", "x.example"),
         ('a"b@x.example', "x.example"),
-        ("üml@bücher.example", "bücher.example"),
+        ("üml@bücher.example", "xn--bcher-kva.example"),
         ("a@[192.0.2.9]", "[192.0.2.9]"),
     ],
 )
@@ -191,6 +191,13 @@ def test_addresses_of_every_kind_are_read_whole(written: str, domain: str) -> No
     (event,) = said(f"to=<{written}>, {GOOGLE}, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (550 5.1.1 no)")
     assert (event.type, event.recipient_domain) == ("bounced", domain)
     assert event.recipient_hash == hash_recipient(written, KEY)
+
+
+def test_customer_by_the_senders_domain_is_one_in_either_form_of_it() -> None:
+    for domain in ("bücher.example", "BÜCHER.example.", "xn--bcher-kva.example"):
+        sender = line(f"{ID}: from=<b@{domain}>, size=9, nrcpt=1 (queue active)", "qmgr")
+        (event,) = read(sender, line(f"{ID}: {SENT}"), options=FormatOptions())
+        assert (event.customer, event.from_domain) == ("xn--bcher-kva.example", "xn--bcher-kva.example")
 
 
 def test_status_within_an_address_is_none() -> None:

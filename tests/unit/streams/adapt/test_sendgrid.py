@@ -98,6 +98,7 @@ def test_complaint_is_abuse_and_the_address_in_it_is_not_a_sending_one() -> None
         ({"type": "blocked"}, "blocked", "block"),
         ({"type": "blocked", "bounce_classification": "Content"}, "spam_content", "block"),
         ({"type": "blocked", "bounce_classification": "Invalid Address"}, "blocked", "block"),
+        ({"type": "blocked", "bounce_classification": "Technical Failure"}, "connection", "soft"),
     ],
 )
 def test_bounce_class_is_sendgrids_where_clear_and_a_block_is_never_hard(

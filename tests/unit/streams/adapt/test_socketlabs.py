@@ -99,6 +99,35 @@ def test_failure_carries_status_and_diagnostic() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "kind", "bounce_class"),
+    [
+        (1003, "bounced", "blocked"),
+        (1004, "bounced", "spam_content"),
+        (1999, "bounced", ""),
+        ("2001", "bounced", "invalid_recipient"),
+        (2002, "bounced", "bad_domain"),
+        (3001, "bounced", "quota"),
+        (3003, "expired", ""),
+        (4003, "expired", ""),
+        (8000, "bounced", ""),
+    ],
+)
+def test_failure_without_a_reply_is_what_the_vendors_code_says(code: object, kind: str, bounce_class: str) -> None:
+    failed = {"Type": "Failed", "FailureCode": code, "FailureType": 1, "DiagnosticCode": None, "BounceStatus": None}
+    (event,) = adapt(failed | {"Reason": "No server could be reached", "Response": None})
+    assert (event.type, event.bounce_class) == (kind, bounce_class)
+
+
+def test_reply_counts_before_the_vendors_code() -> None:
+    (event,) = adapt({"Type": "Failed", "FailureCode": 2001, "FailureType": 1, "DiagnosticCode": "smtp;554 5.7.1 spam"})
+    assert (event.type, event.smtp_code, event.bounce_class) == ("bounced", 554, "")
+
+
+def test_question_whether_the_sender_is_a_person_is_no_bounce() -> None:
+    assert adapt({"Type": "Failed", "FailureCode": 1011, "FailureType": 0}) == []
+
+
+@pytest.mark.parametrize(
     ("given", "kept"), [("abuse", "abuse"), ("Not-Spam", "not-spam"), (None, "abuse"), ("x", "other")]
 )
 def test_complaint_keeps_its_feedback_type(given: str | None, kept: str) -> None:
