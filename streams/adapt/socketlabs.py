@@ -43,8 +43,8 @@ _TYPES: dict[str, EventType] = {
 #: (https://help.socketlabs.com/docs/failed-messages-report-definitions).
 _SUPPRESSED = frozenset({"2", "suppressed"})
 _SUPPRESSED_CODE = "9999"
-#: The vendor's codes that say one thing (https://help.socketlabs.com/docs/message-delivery-failure-codes). Where a reply
-#: was passed on, that is asked, since servers on premises may have codes of their own.
+#: Codes that say one thing (https://help.socketlabs.com/docs/message-delivery-failure-codes). Where a reply was passed
+#: on, that is asked, since servers on premises may have codes of their own.
 _CLASSES = {
     "1002": "blocked",
     "1003": "blocked",
