@@ -20,7 +20,7 @@ from jobs.notify.notification import Notification
 from jobs.notify.notifier import Notifier
 from jobs.notify.outbox import Outbox
 from jobs.notify.source import TOPICS
-from jobs.notify.targets.target import senders
+from jobs.notify.targets.target import check_routes, senders
 from schemas.alert import ALERT_SOURCE
 from schemas.notify import Route
 from schemas.settings import Settings, SettingsError
@@ -62,6 +62,7 @@ def run(settings: Settings, *, once: bool) -> None:
         NotifyError: a route cannot be used.
         BrokerError, StoreError: broker or store failed.
     """
+    check_routes(settings.notify.routes)  # before anybody is waited for
     stop = until_signalled()
     tune_memory()
     with served(StageHealth("notify", settings, TOPICS, awaited=["notify"]), settings) as health:

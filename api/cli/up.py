@@ -10,6 +10,7 @@ from api.cli.lazy import command, importing
 from api.cli.options import duration, with_settings
 from api.cli.printing import print_line
 from jobs.embedded.folder import real_path
+from schemas.mail import MailSettings
 from schemas.settings import Settings
 from schemas.settings_check import check
 
@@ -52,16 +53,35 @@ def with_targets(settings: Settings, kafka: str, clickhouse: str, data: str) -> 
     return changed
 
 
+def check_written(settings: Settings) -> None:
+    """What is written of policy, routes and mails, in the files that the settings name too.
+
+    Raises:
+        InvalidInputError: one of them cannot be used; naming it, and the file or the setting.
+    """
+    with importing():
+        from api.stack.policy import load_policy
+
+        load_policy(settings)
+        if settings.notify.routes:
+            from jobs.notify.targets.target import check_routes
+
+            check_routes(settings.notify.routes)
+        if settings.mail != MailSettings():
+            from jobs.mail.mail import MailWriter
+
+            MailWriter(settings.mail)
+
+
 def _run(settings: Settings, duration: float | None) -> None:
     print_line(f"repmon: starting, data in {real_path(settings.embedded.data)}")
     with importing():  # only now: somebody waits at the terminal for the first line
         from api.stack import running
-        from api.stack.policy import load_policy
         from api.stack.up import Stack, run_until_stopped
         from api.text.consoles import out
         from streams.io.broker import BrokerError
 
-    load_policy(settings)  # a fault in it ends the command before anything is started
+    check_written(settings)  # a fault in it ends the command before anything is started
 
     async def run() -> None:
         async with Stack(settings, tell=print_line) as stack:

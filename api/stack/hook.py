@@ -95,6 +95,7 @@ def run_hook(settings: Settings, say: Say, stop: threading.Event, *, act: bool, 
     """
     if act and not settings.hook.ladder:
         raise SettingsError(NO_LADDER)
+    check_actions(settings)  # before anybody is waited for
     store = open_store(settings.clickhouse)
     try:
         context = make_context(settings, store, say, "act" if act else "dry")
@@ -131,6 +132,18 @@ def make_context(
         deployment=read_deployment(store, settings.deployment.name),
         clock=clock,
     )
+
+
+def check_actions(settings: Settings) -> None:
+    """What the settings name of files, programs and templates.
+
+    Raises:
+        SettingsError: one of them is missing, or cannot be used.
+    """
+    for name, action in settings.hook.actions.items():
+        make_target(name, action, no_mail)
+        if action.kind == "mail":
+            MailWriter(settings.mail)
 
 
 def make_target(name: str, action: HookAction, build: Build) -> HookTarget:

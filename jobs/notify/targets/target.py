@@ -31,6 +31,15 @@ def senders(routes: Iterable[Route]) -> dict[str, TargetSender]:
     return found
 
 
+def check_routes(routes: Iterable[Route]) -> None:
+    """Say what of a route cannot be used, without anything else.
+
+    Raises:
+        NotifyError: naming the route and its setting.
+    """
+    senders(routes)
+
+
 def _sender(route: Route) -> TargetSender:
     target = route.target
     if not route.allow_private:
