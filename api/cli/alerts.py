@@ -6,7 +6,7 @@ import msgspec
 from api.cli.durations import since_ms
 from api.cli.lazy import group
 from api.cli.options import only_customer, with_reached
-from api.cli.printing import print_json_text, print_line
+from api.cli.printing import note_if_none, print_json_text, print_line
 from api.cli.stopping import until_signalled
 from api.cli.table import ALERTS
 from api.text.alert_line import alert_line
@@ -56,9 +56,12 @@ def alerts(
     wanted = AlertFilter(customer, levels, since_ms(since, "--since", utc_now_ms()), limit)
     store, stop = open_store(settings.clickhouse), until_signalled()
     if only_open:
-        _show(open_alerts(store, wanted), as_json=as_json)
+        found = open_alerts(store, wanted)
+        note_if_none(found, "no open alerts")
+        _show(found, as_json=as_json)
         return
     found = sent_alerts(store, wanted)
+    note_if_none(found, "no alerts")
     _show(found, as_json=as_json)
     last = found[-1] if found else None
     while follow and not stop.wait(REFRESH_S):

@@ -10,7 +10,7 @@ import msgspec
 from api.cli.lazy import command
 from api.cli.options import json_lines, told_where, with_settings
 from api.cli.patience import patient_store
-from api.cli.printing import print_json, print_line
+from api.cli.printing import note_if_none, print_json, print_line
 from jobs.embedded.backup import BackupError, create_backup, list_backups
 from jobs.embedded.backup_manifest import BackupManifest
 from jobs.embedded.folder import HASH_KEY, DataFolder
@@ -54,7 +54,9 @@ def create(settings: Settings, folder: Path | None, as_json: bool) -> None:
 @with_settings
 def list_all(settings: Settings, folder: Path | None, as_json: bool) -> None:
     """Show the backups in a folder, oldest first."""
-    for made, manifest in list_backups(folder or DataFolder(settings.embedded.data).path / "backups"):
+    found = list_backups(folder or DataFolder(settings.embedded.data).path / "backups")
+    note_if_none(found, "no backups")
+    for made, manifest in found:
         _show(made, manifest, as_json=as_json)
 
 

@@ -8,7 +8,7 @@ import click
 
 from api.cli.lazy import command
 from api.cli.options import as_json, by, why, with_reached
-from api.cli.printing import print_json, print_line, print_note
+from api.cli.printing import note_if_none, print_json, print_line, print_note
 from jobs.mail.languages import fitting, load_languages
 from jobs.operator.customers import read_list, remove_customer, set_customer, store_list
 from schemas.customer import Customer
@@ -106,6 +106,7 @@ def list_customers(settings: Settings, plan: str, as_json: bool) -> None:
     store = open_store(settings.clickhouse)
     found = read_customers(store, plan=plan)
     store.close()
+    note_if_none(found, "no customers are listed")
     for each in found:
         if as_json:
             print_json(each)

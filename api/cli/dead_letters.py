@@ -12,7 +12,7 @@ import click
 from api.cli.durations import since_ms
 from api.cli.lazy import command
 from api.cli.options import an_id, as_json, limit, with_reached
-from api.cli.printing import print_exactly, print_json, print_line, print_note
+from api.cli.printing import note_if_none, print_exactly, print_json, print_line, print_note
 from api.stack.adapting import adapt_context
 from api.text.dead_letters import as_line, as_object, described, outcome_line
 from jobs.resend.dead_letters import (
@@ -63,6 +63,7 @@ def list_letters(
     found: list[Letter] | list[LetterReason]
     found = summary(store, chosen, limit + 1) if by_reason else newest(store, chosen, limit + 1)
     store.close()
+    note_if_none(found, "no dead letters")
     for each in found[:limit]:
         if as_json:
             print_json(as_object(each))

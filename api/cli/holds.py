@@ -7,7 +7,7 @@ import click
 from api.cli.durations import since_ms
 from api.cli.lazy import command
 from api.cli.options import by, json_lines, needed_why, only_customer, with_reached
-from api.cli.printing import print_json, print_line
+from api.cli.printing import note_if_none, print_json, print_line
 from jobs.operator.holds import HoldShown, decide_hold, shown_holds
 from schemas.settings import Settings
 from schemas.times import utc_now_ms
@@ -30,6 +30,7 @@ def list_holds(settings: Settings, since: str, customer: str, as_json: bool) -> 
     store = open_store(settings.clickhouse)
     found = shown_holds(store, since_ms(since, "--since", utc_now_ms()), customer)
     store.close()
+    note_if_none(found, "no holds")
     for each in found:
         if as_json:
             print_json(each)

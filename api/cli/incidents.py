@@ -7,7 +7,7 @@ import click
 from api.cli.durations import since_ms, until_ms
 from api.cli.lazy import command
 from api.cli.options import an_id, by, json_lines, needed_why, with_reached
-from api.cli.printing import print_json, print_line
+from api.cli.printing import note_if_none, print_json, print_line
 from jobs.operator.incidents import declare_incident, dismiss_incident, find_incident
 from schemas.blocklists import in_force
 from schemas.incident import EVERYWHERE, Incident
@@ -41,6 +41,7 @@ def list_incidents(settings: Settings, since: str, as_json: bool) -> None:
     store = open_store(settings.clickhouse)
     found = read_incidents(store, since_ms(since, "--since", utc_now_ms()) // 1000).in_force()
     store.close()
+    note_if_none(found, "no incidents")
     for each in sorted(found, key=lambda each: (each.from_s, each.id)):
         if as_json:
             print_json(each)

@@ -10,7 +10,7 @@ import click
 from api.cli.durations import seconds, until_ms
 from api.cli.lazy import command
 from api.cli.options import json_lines, with_reached
-from api.cli.printing import print_json, print_line, print_note
+from api.cli.printing import note_if_none, print_json, print_line, print_note
 from api.http import keys
 from api.http.key_records import MADE, REVOKED, ROTATED, key_decision
 from api.http.scopes import SCOPES
@@ -91,6 +91,7 @@ def list_keys(settings: Settings, as_json: bool) -> None:
     store = open_store(settings.clickhouse)
     found, used, now_ms = keys.list_keys(store), keys.last_uses(store), utc_now_ms()
     store.close()
+    note_if_none(found, "no keys")
     for key in found:
         owner, used_ms = key.owner, used.get(key.key_hash)
         if as_json:

@@ -8,7 +8,7 @@ import msgspec
 from api.cli.durations import since_ms
 from api.cli.lazy import command, group
 from api.cli.options import json_lines, with_reached
-from api.cli.printing import print_json, print_line
+from api.cli.printing import note_if_none, print_json, print_line
 from api.cli.table import LISTINGS
 from api.text.listings import line, lines, looked_at
 from jobs.blocklists.last_looks import LastLook, last_looks
@@ -52,11 +52,14 @@ def list_listings(settings: Settings, only_open: bool, since: str, customer: str
     not a verdict: no alert comes of it unless the policy has a rule of the metric `attributed_listing`.
     """
     now_ms = utc_now_ms()
-    for each in _found(settings, since, now_ms):
-        if only_open and each.ended_ms is not None:
-            continue
-        if customer and customer not in {cause.customer for cause in each.causes}:
-            continue
+    found = [
+        each
+        for each in _found(settings, since, now_ms)
+        if not (only_open and each.ended_ms is not None)
+        and (not customer or customer in {cause.customer for cause in each.causes})
+    ]
+    note_if_none(found, "no listings")
+    for each in found:
         if as_json:
             print_json(each)
         else:

@@ -6,7 +6,7 @@ from api.cli.durations import until_ms
 from api.cli.fresh_start import fresh_start, fresh_start_line
 from api.cli.lazy import command
 from api.cli.options import an_id, by, json_lines, needed_why, only_customer, why, with_reached
-from api.cli.printing import print_json, print_line
+from api.cli.printing import note_if_none, print_json, print_line
 from api.stack.policy import policy_in_force
 from jobs.operator.decisions import add_override, check_known, end_override
 from jobs.operator.fresh_starts import give_fresh_start
@@ -76,11 +76,10 @@ def list_overrides(settings: Settings, customer: str, everything: bool, as_json:
     """
     now_ms = utc_now_ms()
     store = open_store(settings.clickhouse)
-    found = stored_overrides(store, now_ms, customer)
+    found = [each for each in stored_overrides(store, now_ms, customer) if everything or each.until_ms > now_ms]
     store.close()
+    note_if_none(found, "no overrides")
     for each in found:
-        if not everything and each.until_ms <= now_ms:
-            continue
         if as_json:
             print_json(each)
         else:

@@ -6,6 +6,7 @@ outside, and none of them steers a terminal or forges a line.
 
 import os
 import sys
+from collections.abc import Sized
 from typing import Any
 
 from api.text.harmless import harmless, harmless_json, harmless_lines
@@ -34,6 +35,12 @@ def print_note(text: str) -> None:
     """One line to standard error: what a program that reads standard output need not see."""
     sys.stderr.write(f"{harmless(text)}\n")
     sys.stderr.flush()
+
+
+def note_if_none(found: Sized, text: str) -> None:
+    """Where nothing was found say so to the person: an empty list and a command that did nothing look the same."""
+    if not found:
+        print_note(text)
 
 
 def print_fault(text: str) -> None:

@@ -5,7 +5,7 @@ import click
 from api.cli.lazy import command, group
 from api.cli.options import as_json as json_option
 from api.cli.options import by, json_lines, needed_why, with_reached
-from api.cli.printing import print_json, print_line
+from api.cli.printing import note_if_none, print_json, print_line
 from api.cli.stopping import until_signalled
 from api.cli.table import SUSPEND_HOOK
 from api.stack.hook import run_hook
@@ -64,6 +64,7 @@ def list_measures(settings: Settings, over: bool, dry: bool, as_json: bool) -> N
     deployment = read_deployment(store, settings.deployment.name)
     found = shown_measures(store, "dry" if dry else "act", deployment.id, over=over)
     store.close()
+    note_if_none(found, "nothing is in force, waits or fails")
     for each in found:
         if as_json:
             print_json(each)

@@ -33,7 +33,7 @@ REACH_S = 10.0
 #: Topics whose messages are CloudEvents, and the header by which a receiver knows their structured mode: without it a
 #: message is read in binary mode, in which it has no attributes (CloudEvents Kafka protocol binding 1.0.2, section 3).
 _CLOUD_EVENTS = frozenset({REPUTATION_ALERTS, REPUTATION_HOLDS, REPUTATION_INCIDENTS})
-_STRUCTURED: list[tuple[str, str | bytes | None]] = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+_STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 #: How long the first try to reach a broker takes; each further one takes twice as long.
 TRY_S = 0.5
 #: How long a publisher still waits for the broker where its command is to stop.
@@ -53,8 +53,9 @@ class UnacknowledgedError(BrokerError):
 
 
 def headers_of(topic: str) -> list[tuple[str, str | bytes | None]] | None:
-    """The headers of every message of a topic."""
-    return _STRUCTURED if topic in _CLOUD_EVENTS else None
+    """The headers of every message of a topic, a new list each time: OpenTelemetry's instrumentation of the client
+    appends to the list that it is given (findings/otel-headers-grow-with-each-message.sh)."""
+    return [_STRUCTURED] if topic in _CLOUD_EVENTS else None
 
 
 def client_config(kafka: Kafka) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""Commands that list something say so where there is nothing: to the person, not to who reads the lines."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from api.cli.main import app
+from schemas.settings import ClickHouse
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("alerts", "no alerts"),
+        ("alerts --open --json", "no open alerts"),
+        ("audit", "nothing is on record"),
+        ("backup list", "no backups"),
+        ("customers list", "no customers are listed"),
+        ("dead-letters list", "no dead letters"),
+        ("holds list", "no holds"),
+        ("incidents list", "no incidents"),
+        ("keys list", "no keys"),
+        ("listings --open", "no listings"),
+        ("notify failed", "no dead letters"),
+        ("override list", "no overrides"),
+        ("policy history", "no policy was applied yet"),
+        ("suspend-hook list", "nothing is in force, waits or fails"),
+    ],
+)
+def test_nothing_is_said_to_be_nothing(words: str, said: str, store_settings: ClickHouse, tmp_path: Path) -> None:
+    config = tmp_path / "repmon.toml"
+    config.write_text(
+        f'[embedded]\ndata = "{tmp_path}"\n'
+        f'[clickhouse]\npath = "{store_settings.path}"\ndatabase = "{store_settings.database}"\n'
+    )
+    done = CliRunner().invoke(app, ["--config", str(config), *words.split()], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert done.stdout == ""
+    assert done.stderr == f"{said}\n"
