@@ -138,7 +138,7 @@ def check_actions(settings: Settings) -> None:
     """What the settings name of files, programs and templates.
 
     Raises:
-        SettingsError: one of them is missing, or cannot be used.
+        InvalidInputError: one of them is missing, or cannot be used; naming the setting, or the file.
     """
     for name, action in settings.hook.actions.items():
         make_target(name, action, no_mail)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from api.stack.hook import run_hook
+from schemas.errors import InvalidInputError
 from schemas.hook import Hook, HookAction, LadderRung
 from schemas.mail import MailSettings
-from schemas.settings import ClickHouse, Settings, SettingsError
+from schemas.settings import ClickHouse, Settings
 
 NOBODY = ClickHouse(url="http://127.0.0.1:1")
 LADDER = {"all": LadderRung(level="excessive", do=("tell",))}
@@ -33,5 +34,5 @@ def test_fault_in_an_action_is_said_before_the_store_is_asked(
     (tmp_path / "letter.html").write_text("{{ letter.subject")
     mail = MailSettings(folder=str(tmp_path)) if mail.folder else mail
     settings = Settings(clickhouse=NOBODY, mail=mail, hook=Hook(actions={"tell": action}, ladder=LADDER))
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(InvalidInputError, match=said):
         run_hook(settings, print, threading.Event(), act=True)
