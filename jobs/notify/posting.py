@@ -1,11 +1,8 @@
 """One request to a target, to an address that was checked, within a time and a size. Redirects are not followed."""
 
-import socket
 import ssl
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException, RemoteDisconnected
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,6 +16,7 @@ from schemas.secrets import without_user
 from schemas.version import VERSION
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.whole_time import within
 
 USER_AGENT = f"repmon/{VERSION}"
 #: Bytes of an answer that are read, and characters that are shown.
@@ -96,21 +94,11 @@ class Poster:
     def _answer(
         self, connection: HTTPConnection, method: str, target: str, headers: Mapping[str, str], body: bytes | None
     ) -> TargetAnswer:
-        ended = threading.Event()
-        # A target that sends a byte now and then is never silent; this ends the request whatever it does.
-        watch = threading.Timer(self._timeout_s, _end, (connection, ended))
-        watch.daemon = True
-        watch.start()
-        try:
+        with within(self._timeout_s) as whole:
+            whole.watch(connection)
             connection.request(method, target, body=body, headers=headers, preload_content=False, decode_content=False)
             answer = connection.getresponse()
             read = answer.read(MOST_READ)
-        except (HTTPError, HTTPException, OSError) as error:
-            if ended.is_set():
-                raise TimeoutError from error
-            raise
-        finally:
-            watch.cancel()
         fields = answer.headers
         return TargetAnswer(answer.status, read, fields.get("Retry-After", ""), fields.get("Location", ""))
 
@@ -124,21 +112,17 @@ def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:
         wait_s = retry_after_s(answer.retry_after, now_ms / 1000) or 0.0
         return Outcome(result="later", said=said, wait_ms=round(wait_s * 1000))
     if REDIRECT <= answer.status < BAD_REQUEST:
-        where = without_user(answer.location)[:MOST_SHOWN] or "no place"
+        where = on_one_line(without_user(answer.location))[:MOST_SHOWN] or "no place"
         return Outcome(result="never", said=f"{answer.status}: it points to {where}; redirects are not followed")
     return Outcome(result="never", said=said)
-
-
-def _end(connection: HTTPConnection, ended: threading.Event) -> None:
-    ended.set()
-    with suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "no TLS"
         return f"its certificate is not trusted: {reason}" if "CERTIFICATE" in str(error) else f"TLS fails: {reason}"
+    if isinstance(error, BadStatusLine) and not isinstance(error, RemoteDisconnected):
+        return "what it answers is no HTTP/1.1"
     # urllib3 2 has a refused connection among its time-outs.
     if isinstance(error, TimeoutError | ReadTimeoutError):
         return "no whole answer in time"

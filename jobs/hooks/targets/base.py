@@ -16,6 +16,7 @@ from schemas.secrets import HIDDEN, without_user
 from schemas.version import VERSION
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.whole_time import session, within
 
 Operation = Literal["apply", "lift"]
 #: So much of an answer is read, and shown.
@@ -139,7 +140,7 @@ class Http:
         self._name, self._timeout_s = name, timeout_s
         # Without one, requests would send what a .netrc has for the host, in place of a header of the settings.
         self._auth = (user, password) if user else _as_it_is
-        self._session = requests.Session()
+        self._session = session()
         self._session.headers["User-Agent"] = f"repmon/{VERSION}"
 
     def ask(
@@ -152,16 +153,19 @@ class Http:
         """
         ends_s = time.monotonic() + self._timeout_s
         try:
-            with self._session.request(
-                method,
-                url,
-                data=body,
-                headers=dict(headers or {}),
-                auth=self._auth,
-                timeout=self._timeout_s,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with (
+                within(self._timeout_s),
+                self._session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=dict(headers or {}),
+                    auth=self._auth,
+                    timeout=self._timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 if answer.is_redirect:
                     raise TargetError(f"{self._name}: {without_user(url)} redirects elsewhere, which is not followed")
                 retry_s = retry_after_s(answer.headers.get("Retry-After", ""), time.time()) or 0.0
@@ -208,7 +212,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def cause(error: BaseException) -> str:
     """Why a request failed, in a line."""
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | TimeoutError):
         return "no whole answer in time"
     said = str(error)
     if isinstance(error, requests.ConnectionError) and "refused" in said:

@@ -15,6 +15,7 @@ from email.utils import formatdate, getaddresses
 from jobs.hooks.targets.base import Done, Order, TargetError, one_line
 from schemas.errors import InvalidInputError
 from schemas.hook import HookAction
+from streams.io.whole_time import within
 
 #: A mail to be sent to an address; without one there is nobody to tell.
 Build = Callable[[Order], tuple[str, EmailMessage]]
@@ -69,9 +70,12 @@ class MailTarget:
         try:
             server = self._open()
             try:
-                said = self._given(server, sender, [to, *filter(None, [self._action.bcc])], mail)
+                with within(self._action.timeout_s) as whole:
+                    whole.watch(server)
+                    said = self._given(server, sender, [to, *filter(None, [self._action.bcc])], mail)
             finally:
-                with suppress(smtplib.SMTPException, OSError):
+                with suppress(smtplib.SMTPException, OSError), within(self._action.timeout_s) as whole:
+                    whole.watch(server)
                     server.quit()
         except (smtplib.SMTPException, OSError, ValueError) as error:  # an address may be none that the server takes
             raise TargetError(f"{self._name}: {self._action.host}:{self._action.port}: {_cause(error)}") from error
@@ -87,13 +91,18 @@ class MailTarget:
         action = self._action
         context = ssl.create_default_context(cafile=action.ca_file or None)
         if action.tls == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(action.host, action.port, timeout=action.timeout_s, context=context)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(timeout=action.timeout_s, context=context)
         else:
-            server = smtplib.SMTP(action.host, action.port, timeout=action.timeout_s)
-        if action.tls == "starttls":
-            server.starttls(context=context)
-        if action.user:
-            server.login(action.user, self._password)
+            server = smtplib.SMTP(timeout=action.timeout_s)
+        # The name that the certificate must have is taken from here (Python 3.11 to 3.14).
+        server._host = action.host  # type: ignore[attr-defined]
+        with within(action.timeout_s) as whole:
+            whole.watch(server)
+            server.connect(action.host, action.port)
+            if action.tls == "starttls":
+                server.starttls(context=context)
+            if action.user:
+                server.login(action.user, self._password)
         return server
 
     def _given(self, server: smtplib.SMTP, sender: str, to: list[str], mail: EmailMessage) -> str:
@@ -117,4 +126,6 @@ def _cause(error: BaseException) -> str:
         answer = error.smtp_error
         text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
         return one_line(f"{error.smtp_code} {text}")
+    if isinstance(error, TimeoutError):
+        return "no whole answer in time"
     return one_line(str(error)) or type(error).__name__

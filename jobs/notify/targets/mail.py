@@ -19,6 +19,7 @@ from jobs.notify.templates import Words
 from schemas.notify import Email, Route
 from schemas.times import utc_time
 from schemas.wording import on_one_line
+from streams.io.whole_time import within
 
 #: Replies from 500 on are for good (RFC 5321 section 4.2.1).
 FOR_GOOD = 500
@@ -50,7 +51,9 @@ class MailSender:
                     if recipient in parcel.first.done:
                         continue
                     try:
-                        client.send_message(self.message(parcel.id, recipient, events, now_ms))
+                        with within(self._route.timeout_s) as whole:
+                            whole.watch(client)
+                            client.send_message(self.message(parcel.id, recipient, events, now_ms))
                         done.append(recipient)
                     except smtplib.SMTPRecipientsRefused as error:
                         code, reply = error.recipients[recipient]
@@ -83,6 +86,16 @@ class MailSender:
         return message
 
     def _connected(self, place: CheckedHost) -> smtplib.SMTP:
+        """Logged in, at the first of the addresses that can be reached."""
+        *others, last = place.addresses
+        for address in others:
+            try:
+                return self._connected_to(place.host, address)
+            except ConnectionError:
+                continue
+        return self._connected_to(place.host, last)
+
+    def _connected_to(self, host: str, address: str) -> smtplib.SMTP:
         target, timeout_s = self._target, self._route.timeout_s
         client = (
             smtplib.SMTP_SSL(timeout=timeout_s, context=self._tls)
@@ -91,13 +104,15 @@ class MailSender:
         )
         # The connection goes to the address that was checked, the certificate must have the name. smtplib takes it from
         # here (`starttls`, `SMTP_SSL._get_socket` in Python 3.11 to 3.14).
-        client._host = place.host  # type: ignore[attr-defined]
+        client._host = host  # type: ignore[attr-defined]
         try:
-            client.connect(place.addresses[0], target.port)
-            if target.tls == "starttls":
-                client.starttls(context=self._tls)
-            if target.user:
-                client.login(target.user, self._password)
+            with within(timeout_s) as whole:
+                whole.watch(client)
+                client.connect(address, target.port)
+                if target.tls == "starttls":
+                    client.starttls(context=self._tls)
+                if target.user:
+                    client.login(target.user, self._password)
         except BaseException:
             client.close()
             raise

@@ -1,13 +1,10 @@
 """What each kind of target is asked, and what becomes of its answers."""
 
 import json
-import socket
 import sys
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage, Message
 from pathlib import Path
@@ -29,6 +26,7 @@ from schemas.settings import SettingsError
 from streams.io.store import Store
 from tests.support.hook_targets import EVIL, TargetStandIn, order, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo, one_rung
+from tests.support.raw_server import drips, raw_server
 from tests.support.real_kafka import free_ports
 
 
@@ -77,28 +75,22 @@ def test_signed_request_is_read_with_either_key_by_standard_webhooks(there: Targ
     assert body["customer"] == "acme"
 
 
-@contextmanager
-def dripping() -> Iterator[str]:
-    """The address of a server that sends a byte of its answer now and then, for as long as somebody reads."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            with suppress(OSError):
-                connection, _ = listening.accept()
-                with connection:
-                    connection.recv(65_536)
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-                    while True:
-                        connection.sendall(b"x")
-                        time.sleep(0.02)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x"), (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")],
+)
+def test_answer_that_comes_byte_by_byte_has_its_time_and_no_longer(begin: bytes, again: bytes) -> None:
+    """Its fields had any, and everybody waited: a hook does one thing after the other."""
+    with raw_server(drips(begin, again)) as port:
+        target = HttpTarget("slow", HookAction(kind="http", urls=(f"http://127.0.0.1:{port}",), timeout_s=0.5), "")
+        with pytest.raises(TargetError, match="no whole answer in time"):
+            target.apply(order(), {})
 
 
-def test_answer_that_comes_byte_by_byte_has_its_time_and_no_longer() -> None:
-    with dripping() as url:
-        target = HttpTarget("slow", HookAction(kind="http", urls=(url,), timeout_s=0.2), "")
+def test_mail_server_that_comes_to_no_end_has_its_time_and_no_longer() -> None:
+    with raw_server(drips(b"220-", b"y\r\n220-", first=True)) as port:
+        action = HookAction(kind="mail", host="127.0.0.1", port=port, tls="none", sender="a@esp.example", timeout_s=0.5)
+        target = MailTarget("tell", action, "", lambda _order: ("b@acme.example", EmailMessage()), time.time)
         with pytest.raises(TargetError, match="no whole answer in time"):
             target.apply(order(), {})
 

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from standardwebhooks import Webhook as Verifier
 
-from jobs.notify.addresses import is_public
+from jobs.notify.addresses import CheckedHost, is_public
 from jobs.notify.notification import Outcome
 from jobs.notify.posting import TargetAnswer, outcome_of
 from jobs.notify.targets.target import senders
@@ -22,6 +22,7 @@ from schemas.notify import Chat, Email, NotifyError, PagerDuty, Target, Webhook
 from schemas.times import HOUR_MS, utc_now_ms
 from streams.io.retry_after import retry_after_s
 from tests.support.certificates import Authority
+from tests.support.raw_server import Speak, drips, raw_server, says
 from tests.support.real_kafka import free_ports
 from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
 
@@ -183,6 +184,27 @@ def test_target_that_answers_byte_by_byte_is_not_waited_for(received: Receiver) 
     assert send(hook(received), told(), timeout_s=0.2) == Outcome(result="later", said="no whole answer in time")
 
 
+@pytest.mark.parametrize(
+    ("speak", "said"),
+    [
+        (drips(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), "no whole answer in time"),
+        (says(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\r\n"), "what it answers is no HTTP/1.1"),
+        (says(b"220 mx.esp.example ESMTP\r\n"), "what it answers is no HTTP/1.1"),
+    ],
+)
+def test_answer_that_never_ends_or_is_of_another_protocol_is_none(speak: Speak, said: str) -> None:
+    """One that had begun well was taken for a whole one when it was ended."""
+    with raw_server(speak) as port:
+        target = Webhook(url=f"http://127.0.0.1:{port}/", secrets=(KEY,))
+        assert send(target, told(), timeout_s=0.5) == Outcome(result="later", said=said)
+
+
+def test_where_a_redirect_points_to_cannot_steer_a_terminal() -> None:
+    with raw_server(says(b"HTTP/1.1 308 x\r\nLocation: /\x1b[2Jx\r\nContent-Length: 0\r\n\r\n")) as port:
+        outcome = send(Webhook(url=f"http://127.0.0.1:{port}/", secrets=(KEY,)), told())
+    assert outcome == Outcome(result="never", said="308: it points to / [2Jx; redirects are not followed")
+
+
 def test_certificate_must_have_the_name_of_the_address_and_be_trusted(tmp_path: Path) -> None:
     """The connection goes to an address, the certificate is checked for the name."""
     authority = Authority(tmp_path)
@@ -254,6 +276,22 @@ def box(mail_server: tuple[Box, int]) -> tuple[Box, Email]:
     found.mails, found.refuse = [], {}
     recipients = ("ops@esp.example", "night@esp.example")
     return found, Email(to=recipients, sender="repmon@esp.example", port=port, tls="none")
+
+
+def test_mail_server_that_never_ends_what_it_says_is_not_waited_for() -> None:
+    with raw_server(drips(b"220-", b"y\r\n220-", first=True)) as port:
+        target = Email(to=("ops@esp.example",), sender="repmon@esp.example", port=port, tls="none")
+        assert send(target, told(), timeout_s=0.2) == Outcome(result="later", said="no answer in time")
+
+
+def test_mail_goes_to_another_address_of_a_server_where_one_does_not_answer(
+    box: tuple[Box, Email], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `localhost` has two."""
+    addresses = CheckedHost("localhost", ("127.0.0.2", "127.0.0.1"))
+    monkeypatch.setattr("jobs.notify.targets.mail.look_up", lambda *_args, **_options: addresses)
+    found, target = box
+    assert (send(target, told()).result, len(found.mails)) == ("taken", 2)
 
 
 def test_mail_goes_to_each_recipient_under_a_message_id_that_stays(box: tuple[Box, Email]) -> None:
