@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from api.console.templating import render
-from api.console.visits import Visit
+from api.console.viewer import visitor
 from schemas.times import utc_now_ms
 
 #: Nothing but our own files: no script or style in a page, no frame, nothing from elsewhere (docs/console.md).
@@ -22,12 +22,29 @@ HEADERS = {
 }
 
 
+def framed_by(request: Request) -> tuple[str, ...]:
+    """The sites that may show what is asked for in a frame; none but of a frame's own page."""
+    return tuple(getattr(request.state, "framed_by", ()))
+
+
+def frame_headers(origins: tuple[str, ...]) -> dict[str, str]:
+    """What a page in a frame of one of these sites has instead of `HEADERS`; nothing without any."""
+    if not origins:
+        return {}
+    return {
+        "Content-Security-Policy": POLICY.replace(
+            "frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}"
+        ).replace("form-action 'self'", "form-action 'none'"),
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+
+
 def page(
     request: Request, name: str, view: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
     """The answer: the template `name` of a view, for who looks."""
-    found = getattr(request.state, "visit", None)
-    visited = found if isinstance(found, Visit) else None
+    visited = visitor(request)
     text = render(
         name,
         view=view,

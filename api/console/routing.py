@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
@@ -13,9 +13,12 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api.console.rendering import HEADERS, page
-from api.console.visits import SignInNeededError
+from api.console.page_words import PageWords
+from api.console.rendering import HEADERS, frame_headers, framed_by, page
+from api.console.viewer import viewer_words
+from api.console.visits import FrameOverError, SignInNeededError
 from api.http.problems import RETRY_AFTER_S, ApiError
+from jobs.mail.page_phrases import PageError
 from schemas.errors import InvalidInputError
 from streams.io.store import QueryLimitError, QueryValueError, StoreError
 
@@ -23,14 +26,28 @@ SIGN_IN = "/console/sign-in"
 log = logging.getLogger("repmon.console")
 
 
+#: What went wrong, by its phrases.
+Fault = Literal["refused", "missing", "unusable", "busy", "slow", "down", "failed", "frame_over"]
+_BY_STATUS: Mapping[int, Fault] = {
+    HTTPStatus.UNAUTHORIZED: "refused",
+    HTTPStatus.FORBIDDEN: "refused",
+    HTTPStatus.NOT_FOUND: "missing",
+    HTTPStatus.TOO_MANY_REQUESTS: "busy",
+    HTTPStatus.SERVICE_UNAVAILABLE: "busy",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorView:
-    """What went wrong, in a few words and in a sentence; with `again` it may work a little later."""
+    """What went wrong, in a few words and in a sentence of who reads it; `detail` is what is known of this one, in
+    English. With `again` it may work a little later; `framed` is shown in a frame of another site."""
 
-    status: int
+    words: PageWords
     title: str
-    detail: str
+    said: str
+    detail: str = ""
     again: bool = False
+    framed: bool = False
 
 
 class PageRoute(APIRoute):
@@ -58,35 +75,44 @@ def error_page(request: Request, error: Exception) -> Response:
     """What is shown in place of a page."""
     if isinstance(error, SignInNeededError):
         return _sign_in(request)
-    headers: Mapping[str, str] | None = None
-    if isinstance(error, ApiError):
-        view = ErrorView(error.status, error.status.phrase, error.detail, error.status in (429, 503))
-        headers = error.headers
+    headers: Mapping[str, str] = {}
+    if isinstance(error, FrameOverError):
+        status, fault, detail = int(error.status), "frame_over", ""
+    elif isinstance(error, ApiError):
+        status, fault = int(error.status), _BY_STATUS.get(error.status, "unusable")
+        # A sentence begins so; the name of a parameter stays as it is written.
+        detail = error.detail if error.parameter else error.detail[:1].upper() + error.detail[1:]
+        headers = error.headers or {}
     elif isinstance(error, RequestValidationError):
-        said = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
-        view = ErrorView(422, "This cannot be asked", said)
+        detail = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
+        status, fault = 422, "unusable"
     elif isinstance(error, HTTPException):
-        view = ErrorView(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
+        status, fault, detail = error.status_code, _BY_STATUS.get(error.status_code, "unusable"), str(error.detail)
     elif isinstance(error, QueryLimitError | QueryValueError):
         log.warning("store: %s", error)
-        view = ErrorView(
-            422,
-            "This took too long",
-            "Either the store is slow at present: then try again. Or this asks for more than one page may have: ask "
-            "for less, such as a day.",
-            True,
-        )
+        status, fault, detail = 422, "slow", ""
     elif isinstance(error, StoreError):
         # The message names hosts and SQL: it is for the log.
         log.error("store: %s", error)
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        view = ErrorView(503, "The store does not answer", "Nothing is lost: it is read again once it answers.", True)
+        status, fault, detail = 503, "down", ""
     elif isinstance(error, InvalidInputError):
-        view = ErrorView(422, "This cannot be done", str(error))
+        status, fault, detail = 422, "unusable", str(error)
     else:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        view = ErrorView(500, "Something went wrong here", "It has been logged.")
-    return page(request, "error.html", view, view.status, headers)
+        status, fault, detail = 500, "failed", ""
+    words, origins = viewer_words(request), framed_by(request)
+    phrases: PageError = getattr(words.page.errors, fault)
+    view = ErrorView(
+        words=words,
+        title=phrases.title,
+        said=phrases.said,
+        detail=detail,
+        again=fault in ("busy", "slow", "down"),
+        framed=bool(origins),
+    )
+    own = {"Content-Language": words.tag, **frame_headers(origins)}
+    return page(request, "error.html", view, status, {**headers, **own})
 
 
 def _sign_in(request: Request) -> Response:
@@ -98,7 +124,9 @@ def _sign_in(request: Request) -> Response:
         return page(request, "arrived.html", f"{wanted}{separator}arrived=1")
     if request.headers.get("sec-fetch-mode") not in (None, "navigate"):
         return Response("signed out\n", HTTPStatus.UNAUTHORIZED, HEADERS, media_type="text/plain")
-    asked = urlencode({"next": wanted}) if wanted != "/console/" else ""
+    chosen = request.query_params.get("lang", "")
+    lang = {"lang": chosen[:64]} if chosen else {}
+    asked = urlencode({"next": wanted, **lang}) if wanted != "/console/" else ""
     if request.method == "POST":
         # What was sent is lost; the page that it was written on is where one goes on.
         came_from = urlsplit(request.headers.get("referer", ""))

@@ -36,6 +36,13 @@ class SignInNeededError(ApiError):
         super().__init__(HTTPStatus.UNAUTHORIZED, detail)
 
 
+class FrameOverError(ApiError):
+    """The token of a frame is none, or not good any more."""
+
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.UNAUTHORIZED, "this page is no longer good; load the page around it again")
+
+
 class Visit:
     """A request of somebody who is signed in. `form` has the fields of a POST, the last of each name."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.mail.page_phrases import PagePhrases
 from jobs.mail.phrases import CAUSES, METRICS, Language, fault_of
 from schemas.settings import SettingsError
 from schemas.toml_lines import line_of, lines
@@ -50,6 +51,14 @@ def fitting(tag: str, known: Collection[str]) -> str:
     while tag and tag not in names:
         tag = tag.rpartition("-")[0]
     return names.get(tag, "")
+
+
+def page_of(known: Mapping[str, Language], tag: str, standard: str) -> tuple[str, Language, PagePhrases]:
+    """What the customer's own page says in a language: its tag and its phrases. Where there is no such language it is
+    the standard one; an own language that says nothing of the page has the headings of that, else the English ones."""
+    tag = fitting(tag, known) or standard
+    page = next(each.page for each in (known[tag], known[standard], known["en"]) if each.page is not None)
+    return tag, known[tag], page
 
 
 def _language(above: dict[str, Any], file: Path) -> Language:

@@ -10,7 +10,7 @@ import msgspec
 
 from jobs.mail.examples import trials
 from jobs.mail.facts import MailFacts
-from jobs.mail.languages import fitting, load_languages
+from jobs.mail.languages import fitting, load_languages, page_of
 from jobs.mail.letter import CustomerLetter, LetterSender, letter
 from jobs.mail.page_phrases import PagePhrases
 from jobs.mail.phrases import Language
@@ -87,12 +87,8 @@ class MailWriter:
         return letter(facts, tag, phrases, self._sender, lambda zone: self._delisting.get(zone, ""))
 
     def page(self, language: str = "") -> tuple[str, Language, PagePhrases]:
-        """What a customer's own page says in a language, chosen as for mail: its tag and its phrases. An own language
-        that says nothing of the page has the headings of that of the settings, else the English ones."""
-        tag, phrases = self._language(language)
-        others = (self._languages[self._settings.language], self._languages["en"])
-        page = next(each.page for each in (phrases, *others) if each.page is not None)
-        return tag, phrases, page
+        """What a customer's own page says in a language, chosen as for mail: its tag and its phrases."""
+        return page_of(self._languages, language, self._settings.language)
 
     def _language(self, tag: str) -> tuple[str, Language]:
         tag = fitting(tag, self._languages) or self._settings.language

@@ -100,6 +100,43 @@ class PageListings(Phrases, frozen=True):
     delisting: str
 
 
+class PageSignIn(Phrases, frozen=True):
+    """Signing in. The last five are what is said above the form: the session had ended, and what is wrong with a key or
+    with a link that is good once."""
+
+    heading: str
+    key: str
+    button: str
+    hint: str
+    ended: str
+    expired: str
+    unknown: str
+    may_not_read: str
+    link_used: str
+
+
+class PageError(Phrases, frozen=True):
+    """What went wrong, in a few words and in a sentence."""
+
+    title: str
+    said: str
+
+
+class PageErrors(Phrases, frozen=True):
+    """What is shown in place of a page. `again` and `home` are links; `home` leads to one's own page."""
+
+    again: str
+    home: str
+    refused: PageError
+    missing: PageError
+    unusable: PageError
+    busy: PageError
+    slow: PageError
+    down: PageError
+    failed: PageError
+    frame_over: PageError
+
+
 class PagePhrases(Phrases, frozen=True):
     """The page. `language` is what the language calls itself; `levels` is a level with its threshold."""
 
@@ -126,6 +163,8 @@ class PagePhrases(Phrases, frozen=True):
     charts: PageCharts
     parts: PageParts
     listings: PageListings
+    sign_in: PageSignIn
+    errors: PageErrors
 
 
 #: The placeholders that a phrase may hold, by the beginning of its path.
@@ -150,4 +189,5 @@ PAGE_PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "page.listings.since": frozenset({"date"}),
     "page.listings.ended": frozenset({"since", "until"}),
     "page.listings.exposed": frozenset({"n"}),
+    "page.sign_in.hint": frozenset({"command"}),
 }

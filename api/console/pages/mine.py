@@ -3,7 +3,6 @@
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -13,10 +12,11 @@ from api.console.case.letters import mail_writer
 from api.console.case.own import OwnFacts, own_view, read_own
 from api.console.embedding import EmbedToken, is_signed, read_token, write_token
 from api.console.page_words import wanted_language
-from api.console.rendering import POLICY, page
+from api.console.rendering import frame_headers, framed_by, page
 from api.console.routing import console_router
 from api.console.service import Console, ConsoleService
-from api.console.visits import OwnReading
+from api.console.viewer import Choice, in_language
+from api.console.visits import FrameOverError, OwnReading
 from api.http.access import Owner, Service, Services, customer_for
 from api.http.keys import key_named
 from api.http.models.parameters import CommonQuery
@@ -28,7 +28,6 @@ from schemas.times import MINUTE_MS, utc_time
 from streams.io.store import StoreError
 
 router = console_router()
-NOT_GOOD = "this page is no longer good; load the page around it again"
 
 
 @router.get("/mine")
@@ -68,31 +67,30 @@ def get_embed(request: Request, service: Services, console: Console, token: str 
         ApiError: 401, the token is not good any more; 404, no site may show a frame.
     """
     _wanted(console)
+    request.state.framed_by = console.settings.embed_origins
     customer = _customer_of(service, token)
-    return _page(request, service, customer, framed=True, origins=console.settings.embed_origins)
+    return _page(request, service, customer, framed=True)
 
 
 def _customer_of(service: Service, token: str) -> str:
     """Whose page a good token shows; that an operator's key looks is on record."""
     found = read_token(token)
     if found is None:
-        raise ApiError(HTTPStatus.UNAUTHORIZED, NOT_GOOD)
+        raise FrameOverError
     said, body, signature = found
     with service.stores.lend() as store:
         key = key_named(store, said.key)
     now_ms = service.clock()
     if key is None or not is_signed(body, signature, key.key_hash):
-        raise ApiError(HTTPStatus.UNAUTHORIZED, NOT_GOOD)
+        raise FrameOverError
     if said.until_ms <= now_ms or key.owner.is_over(now_ms):
-        raise ApiError(HTTPStatus.UNAUTHORIZED, NOT_GOOD)
+        raise FrameOverError
     if key.owner.is_operator and not service.reads.note(Read(who(key.owner), said.customer, "/console/embed")):
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "try again once the store answers")
     return customer_for(key.owner, said.customer)
 
 
-def _page(
-    request: Request, service: Service, customer: str, *, framed: bool, origins: tuple[str, ...] = ()
-) -> Response:
+def _page(request: Request, service: Service, customer: str, *, framed: bool) -> Response:
     now_ms = service.clock()
     writer = mail_writer(service.settings.mail, service.delisting)
     last = _last(request)
@@ -107,22 +105,12 @@ def _page(
     language = wanted_language(chosen, accepted, facts.account.language, writer.languages)
     view = own_view(facts, writer, read_ms, language, framed=framed)
     view = replace(view, choices=_choices(request, writer), stale_ms=max(0, now_ms - read_ms))
-    headers = {"Content-Language": view.words.tag}
-    if framed:
-        headers["Content-Security-Policy"] = POLICY.replace(
-            "frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}"
-        ).replace("form-action 'self'", "form-action 'none'")
-        headers["Referrer-Policy"] = "no-referrer"
-        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    headers = {"Content-Language": view.words.tag, **frame_headers(framed_by(request))}
     return page(request, "mine.html", view, headers=headers)
 
 
-def _choices(request: Request, writer: MailWriter) -> tuple[tuple[str, str, str], ...]:
-    """Each language's tag, what it calls itself, and the page in it."""
-    others = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    return tuple(
-        (tag, writer.page(tag)[2].language, f"?{urlencode([*others, ('lang', tag)])}") for tag in writer.languages
-    )
+def _choices(request: Request, writer: MailWriter) -> tuple[Choice, ...]:
+    return tuple((tag, writer.page(tag)[2].language, in_language(request, tag)) for tag in writer.languages)
 
 
 def _last(request: Request) -> LastPages[str, tuple[OwnFacts, int]]:

@@ -3,40 +3,46 @@
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.console.page_words import PageWords
 from api.console.rendering import HEADERS, page
 from api.console.routing import SIGN_IN, console_router
 from api.console.service import COOKIE, Console, ConsoleService
+from api.console.viewer import Choice, viewer_choices, viewer_words
 from api.console.visits import Visit, check_origin, read_form, visit
 from api.http.access import Services
 from api.http.keys import hash_of
 
 router = console_router()
 
-ENDED = "Your session had ended, so nothing was done. Sign in, and repeat it."
 HOME, OWN = "/console/", "/console/mine"
+#: What is said above the form, by its phrase.
+Fault = Literal["ended", "expired", "unknown", "may_not_read", "link_used"]
 #: Where to go on after signing in: a page of the console.
 INSIDE = re.compile(r"/console/(?![/\\])[^\\\x00-\x1f]*")
 
 
 @dataclass(frozen=True, slots=True)
 class SignInView:
-    """Where to go on, and what was wrong with what was sent."""
+    """Where to go on, and what was wrong with what was sent; the words of who reads it, and the page in others."""
 
+    words: PageWords
+    choices: tuple[Choice, ...]
     following: str = ""
     fault: str = ""
+    lang: str = ""
 
 
 @router.get("/sign-in")
 async def get_sign_in(request: Request) -> Response:
     """The form."""
     query = request.query_params
-    said = ENDED if query.get("ended") == "1" else ""
-    return page(request, "sign_in.html", SignInView(_inside(query.get("next", "")), said))
+    return _form(request, _inside(query.get("next", "")), "ended" if query.get("ended") == "1" else None)
 
 
 @router.post("/sign-in")
@@ -47,11 +53,10 @@ async def post_sign_in(request: Request, service: Services, console: Console) ->
     key, following = form.get("key", "").strip(), _inside(form.get("next", ""))
     owner = await service.keys.find(key)
     if owner is None or owner.is_over(service.clock()):
-        said = "This key has expired." if owner else "This key is not known, or it was revoked."
-        return page(request, "sign_in.html", SignInView(following, said), HTTPStatus.UNAUTHORIZED)
+        return _form(request, following, "expired" if owner else "unknown", HTTPStatus.UNAUTHORIZED)
     if "read" not in owner.scopes:
-        return page(request, "sign_in.html", SignInView(following, "This key may not read."), HTTPStatus.FORBIDDEN)
-    home = HOME if owner.is_operator else OWN
+        return _form(request, following, "may_not_read", HTTPStatus.FORBIDDEN)
+    home = HOME if owner.is_operator else f"{OWN}{_query(request)}"
     return _signed_in(console, console.sessions.begin(owner, hash_of(key)), (owner.is_operator and following) or home)
 
 
@@ -60,8 +65,7 @@ async def get_enter(request: Request, console: Console, token: str = "") -> Resp
     """A session for a link that was printed on a terminal, once."""
     session = console.sessions.follow(token)
     if session is None:
-        said = "This link was used, or is too old. A new start prints a new one; an operator's key is good as well."
-        return page(request, "sign_in.html", SignInView("", said), HTTPStatus.UNAUTHORIZED)
+        return _form(request, "", "link_used", HTTPStatus.UNAUTHORIZED)
     return _signed_in(console, session, HOME)
 
 
@@ -72,6 +76,21 @@ async def post_sign_out(request: Request, console: Console, visited: Annotated[V
     answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER, HEADERS)
     answer.delete_cookie(COOKIE, path="/console", httponly=True, samesite="strict", secure=console.is_secure)
     return answer
+
+
+def _form(request: Request, following: str, fault: Fault | None, status: int = HTTPStatus.OK) -> Response:
+    words = viewer_words(request)
+    said = str(getattr(words.page.sign_in, fault)) if fault else ""
+    # What a form was sent to has no page of its own to be had in another language.
+    choices = viewer_choices(request) if request.method == "GET" and fault != "link_used" else ()
+    view = SignInView(words, choices, following, said, _query(request))
+    return page(request, "sign_in.html", view, status, {"Content-Language": words.tag})
+
+
+def _query(request: Request) -> str:
+    """The language that was chosen, as the next address has it."""
+    chosen = request.query_params.get("lang", "")
+    return f"?{urlencode({'lang': chosen[:64]})}" if chosen else ""
 
 
 def _signed_in(console: ConsoleService, token: str, following: str) -> Response:

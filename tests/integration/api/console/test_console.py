@@ -1,12 +1,15 @@
 """The console over a store: who comes in, what they may do, and what every answer holds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from api.console.rendering import POLICY
 from api.console.sessions import TERMINAL
+from schemas.mail import MailSettings
 from schemas.settings import ClickHouse
 from streams.io.store import open_store
 from tests.support.api_client import NOW, Api
@@ -142,6 +145,48 @@ def test_wrong_key_signs_nobody_in(shown: Api, key: str) -> None:
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
     assert stranger.get("/console/").status_code == 303
+
+
+def test_who_signs_in_reads_the_language_of_the_address_then_of_the_browser(shown: Api) -> None:
+    stranger = visitor(shown.client)
+    german = stranger.get("/console/sign-in?next=%2Fconsole%2Fmine&lang=de")
+
+    assert german.headers["content-language"] == "de"
+    assert '<html lang="de" dir="ltr"' in german.text and "<h1>Anmelden</h1>" in german.text
+    assert 'action="/console/sign-in?lang=de"' in german.text
+    assert 'href="?next=%2Fconsole%2Fmine&amp;lang=en" lang="en"' in german.text
+    assert "<h1>Anmelden" in stranger.get("/console/sign-in", **{"accept-language": "de-AT, en;q=0.5"}).text
+    assert "<h1>Sign in" in stranger.get("/console/sign-in", **{"accept-language": "fr"}).text
+
+    wrong = stranger.client.post("/console/sign-in?lang=de", data={"key": "x"})
+    assert "Dieser Schlüssel ist nicht bekannt" in wrong.text and 'class="languages"' not in wrong.text
+    used = stranger.get("/console/enter?token=x", **{"accept-language": "de"})
+    assert "Dieser Link wurde schon benutzt" in used.text
+    assert "lang=de" in stranger.get("/console/mine?lang=de").headers["location"]
+    signed = stranger.client.post("/console/sign-in?lang=de", data={"key": KEY}, follow_redirects=False)
+    assert signed.headers["location"] == "/console/mine?lang=de"
+
+
+def test_who_signs_in_reads_the_language_of_the_settings_if_no_other_is_asked_for(shown: Api) -> None:
+    state = shown.client.app.state  # type: ignore[attr-defined]
+
+    def page(mail: MailSettings) -> str:
+        before = state.service
+        state.service = replace(before, settings=msgspec.structs.replace(before.settings, mail=mail))
+        try:
+            return visitor(shown.client).get("/console/sign-in").text
+        finally:
+            state.service = before
+
+    assert "<h1>Anmelden" in page(MailSettings(language="de"))
+    # What is wrong with the files of languages keeps nobody from signing in.
+    assert "<h1>Sign in" in page(MailSettings(folder="/nowhere"))
+
+
+def test_operators_read_english_whatever_their_browser_asks_for(operator: ConsoleVisitor) -> None:
+    answer = operator.get("/console/nowhere", **{"accept-language": "de"})
+    assert '<html lang="en"' in answer.text and "There is no such page" in answer.text
+    assert '<a href="/console/">To the fleet</a>' in answer.text
 
 
 def test_cookie_is_for_this_console_alone(shown: Api) -> None:

@@ -125,6 +125,42 @@ def test_token_ends_by_itself(shown: Api) -> None:
     shown.clock[0] -= 11 * 60_000
 
 
+def test_frame_that_is_over_says_so_in_the_frame_and_in_its_language(shown: Api) -> None:
+    german = visitor(shown.client).get("/console/embed?token=x.y&lang=de")
+
+    assert german.status_code == 401
+    assert german.headers["content-language"] == "de"
+    # Without it a browser shows its own page of a frame that is refused.
+    assert f"frame-ancestors {SITE}" in german.headers["content-security-policy"]
+    assert '<html lang="de" dir="ltr"' in german.text and 'class="framed"' in german.text
+    assert "Diese Ansicht ist abgelaufen" in german.text and "href=" not in german.text.partition("<body")[2]
+    english = visitor(shown.client).get("/console/embed?token=x.y", **{"accept-language": "en-GB"})
+    assert "This view has ended" in english.text
+
+
+def test_customer_is_refused_in_its_language_and_led_to_its_own_page(customer: ConsoleVisitor) -> None:
+    german = customer.get("/console/", **{"accept-language": "de"})
+
+    assert german.status_code == 403
+    for said in ("<h1>Nicht erlaubt</h1>", '<a href="/console/mine">Zu Ihrer Seite</a>', "Abmelden", "Zum Inhalt"):
+        assert said in german.text
+    assert '<p class="dim" lang="en" dir="ltr">This page is for operators</p>' in german.text
+    assert '<a class="brand" href="/console/mine">' in german.text
+    english = customer.get("/console/", **{"accept-language": "en"}).text
+    assert '<p class="lead">This page is for operators</p>' in english
+
+
+def test_store_that_fails_is_said_in_the_customers_language(customer: ConsoleVisitor) -> None:
+    fails = patch("api.console.pages.mine.read_own", side_effect=StoreError("db-1:8123: SELECT"))
+    with fails, patch("api.console.pages.mine._last") as last:
+        last.return_value.find.return_value = None
+        answer = customer.get("/console/mine?lang=de")
+
+    assert (answer.status_code, answer.headers["content-language"]) == (503, "de")
+    assert "Nichts ist verloren" in answer.text and "Noch einmal versuchen" in answer.text
+    assert "db-1" not in answer.text
+
+
 @pytest.mark.parametrize("wrong", ["", "x.y", "e30.e30"])
 def test_what_is_no_token_shows_nothing(shown: Api, wrong: str) -> None:
     assert visitor(shown.client).get(f"/console/embed?token={wrong}").status_code == 401
