@@ -25,7 +25,8 @@ from benchmarks.process import Process
 from benchmarks.results import Figure
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
-from schemas.settings import Blocklists, ClickHouse
+from schemas.blocklist_settings import Blocklists
+from schemas.settings import ClickHouse
 from schemas.times import MINUTE_S, utc_now_ms
 from streams.io.store import Store, open_store
 from tests.support.rbldnsd import running

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from schemas.blocklist_settings import Blocklists
 from schemas.errors import InvalidInputError
 from schemas.listing import ResourceKind, Weight
-from schemas.settings import Blocklists, Count, Rate
+from schemas.quantities import Count, Rate
 
 DEFAULT_FILE = Path(__file__).with_name("blocklists.toml")
 #: Listings are answered from here (RFC 5782 section 2.1), all but the next two.

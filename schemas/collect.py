@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from schemas.errors import InvalidInputError
 from schemas.event import MAX_EVENT_BYTES
+from schemas.quantities import Seconds
 from schemas.secrets import Address, Secret, Section
 from schemas.topics import MAIL_EVENTS, NAMES
 
@@ -14,8 +15,6 @@ from schemas.topics import MAIL_EVENTS, NAMES
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 #: Legal names of Kafka topics (Kafka documentation, "Topic naming").
 TOPIC_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
-
-Seconds = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "s"})]
 
 
 class CollectError(InvalidInputError):

@@ -74,6 +74,7 @@
     ├── TooSlowError (a TimeoutError): a request that does not arrive in time
     └── ApiError                  what the HTTP interface answers with a problem document
         ├── SignInNeededError     the console, of somebody who is not signed in
+        ├── FrameOverError        the same, of a customer's page in a frame whose token is no longer good
         └── RefusedError          the same, of the collector
 
 A message is one sentence that names what is wrong and where. Everything else that is raised is a defect, and ends in

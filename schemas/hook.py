@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.levels import Level
+from schemas.quantities import Count, Seconds
 from schemas.secrets import Address, Secret, Section
 
-Seconds = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "s"})]
 #: How long one answer may be waited for.
 AnswerSeconds = Annotated[float, Meta(gt=0, le=600, extra={"unit": "s"})]
 Hours = Annotated[float, Meta(gt=0, le=1e6, extra={"unit": "h"})]
-Count = Annotated[int, Meta(ge=1)]
 Ratio = Annotated[float, Meta(gt=0, le=1, extra={"unit": "ratio"})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 ActionKind = Literal["kumomta", "kumomta-throttle", "ses", "http", "command", "mail"]

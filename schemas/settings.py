@@ -1,4 +1,4 @@
-"""Every setting, in one typed object.
+"""Every setting, in one typed object: a section a stage, the longer ones in modules of their own.
 
 `schemas.settings_file` reads them, `schemas.settings_check` checks what types do not say.
 """
@@ -8,34 +8,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from schemas.blocklist_settings import Blocklists
 from schemas.collect import Collect
 from schemas.console import ConsoleSettings
 from schemas.errors import InvalidInputError
 from schemas.hook import Hook
-from schemas.listing import Weight
 from schemas.mail import MailSettings
 from schemas.notify import Notify
 from schemas.poll import Poll
+from schemas.quantities import Bytes, Count, Days, Delay, Hours, Megabytes, MegabytesOrNone, Milliseconds, Port, Seconds
 from schemas.retention import Retention
 from schemas.secrets import Address, ClientOptions, Secret, Section
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-#: Bounded, since clocks and clients take no infinite time.
-Seconds = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "s"})]
-#: As `Seconds`, and 0 is at once.
-Delay = Annotated[float, Meta(ge=0, le=1e9, extra={"unit": "s"})]
-Hours = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "h"})]
-Days = Annotated[float, Meta(gt=0, le=1e9, extra={"unit": "d"})]
-Count = Annotated[int, Meta(ge=1)]
-Milliseconds = Annotated[int, Meta(ge=1, extra={"unit": "ms"})]
-WholeDays = Annotated[int, Meta(ge=1, extra={"unit": "d"})]
-Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
-Megabytes = Annotated[int, Meta(ge=1, extra={"unit": "MB"})]
-MegabytesOrNone = Annotated[int, Meta(ge=0, extra={"unit": "MB"})]
-#: Longer than a year is a mistake.
-Minutes = Annotated[float, Meta(ge=0.01, le=525_600, extra={"unit": "min"})]
-#: Questions a second.
-Rate = Annotated[float, Meta(ge=0.001, le=1e6, extra={"unit": "1/s"})]
+from schemas.watch_settings import Grafana, LogSettings, MetricsSettings, TraceSettings
 
 
 class SettingsError(InvalidInputError):
@@ -273,68 +257,6 @@ class Alerts(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """No more read, and refused: templates of mail to customers are in `mail.folder` (docs/mail.md)."""
 
 
-class EveryMinutes(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How often a zone is asked about everything, by the weight of its listings."""
-
-    critical: Minutes = 10.0
-    """Zones whose listings are critical."""
-    major: Minutes = 30.0
-    """Zones whose listings are major."""
-    minor: Minutes = 60.0
-    """Zones whose listings are minor."""
-    informational: Minutes = 60.0
-    """The others."""
-
-
-class Blocklists(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where and how blocklists are asked (docs/blocklists.md)."""
-
-    resolvers: list[str] = []
-    """Addresses of your own resolvers, with a port (`192.0.2.53:5353`, `[2001:db8::53]:5353`) where that is not `port`.
-    The second and the others are asked where the first fails, and for second looks."""
-    port: Port = 53
-    """The resolvers' port."""
-    zones_file: str = ""
-    """A table of zones in place of the built-in one (schemas/blocklists.toml)."""
-    skip_zones: list[str] = []
-    """Zones of the table that are not asked, such as those where the resolvers are not registered."""
-    keys: dict[str, Secret] = {}
-    """Your own keys of zones that take one, by the names in the table of zones (`spamhaus_dqs`, `abusix`)."""
-    every_minutes: EveryMinutes = EveryMinutes()
-    """How often a zone is asked about everything, by the weight of its listings."""
-    jitter: Annotated[float, Meta(ge=0, le=0.5, extra={"unit": "ratio"})] = 0.1
-    """By how much of `every_minutes` times vary."""
-    extra_resources: list[str] = []
-    """Addresses and domains that do not send yet, to be asked about too."""
-    second_look_s: Seconds = 180.0
-    """A listing begins, where the list is not a critical one, and ends with a second look that says the same, this
-    long after the first or later."""
-    most_listed_share: Annotated[float, Meta(gt=0, le=1, extra={"unit": "ratio"})] = 0.5
-    """A zone that lists more than this of the resources it was asked about is not trusted."""
-    trust_min_sample: Count = 20
-    """That holds only where it was asked about this many at least."""
-    timeout_s: Seconds = 5.0
-    """How long an answer is waited for, before the question is sent again."""
-    tries: Count = 2
-    """How often a question is sent."""
-    queries_per_s: Rate = 100.0
-    """How often a zone is asked at most, where the table of zones gives it no rate of its own."""
-    zone_concurrency: Count = 20
-    """How many questions to one zone may be unanswered."""
-    concurrency: Count = 200
-    """How many questions to all zones together may be unanswered."""
-    lookback_days: WholeDays = 7
-    """What mail was sent from in this time is asked about."""
-    dedicated_pools: dict[str, str] = {}
-    """The IP pools set up for one customer, by their names, each with its customer: whatever is listed of such a pool
-    is that customer's doing."""
-    outside_weights: dict[str, Weight] = {}
-    """What listings reported by outside monitors weigh, by the name of the list."""
-    outside_weight: Weight | Literal["refuse"] = "informational"
-    """What they weigh on lists that are neither there nor in the table of zones; with `refuse` the message becomes a
-    dead letter."""
-
-
 class Api(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The HTTP interface."""
 
@@ -364,66 +286,6 @@ class Api(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How old a rate that is kept may be; 0 looks at the store before each answer."""
     cors_origins: tuple[str, ...] = ()
     """Sites whose scripts may ask (`https://status.example`), or `*`; none if empty."""
-
-
-class MetricsSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where a stage that runs by itself serves `/metrics` (for Prometheus) and `/healthz`. In `up`, `api` and `collect`
-    their own HTTP interface serves both."""
-
-    host: str = "127.0.0.1"
-    """Where it listens."""
-    port: Port = 0
-    """Its port; 0 serves nothing."""
-    least_free_mb: Megabytes = 500
-    """A stage is not well while the store's disk has less room than this."""
-
-
-class LogSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What stages log to standard error (docs/logs.md)."""
-
-    format: Literal["auto", "text", "json"] = "auto"
-    """`auto` is text on a terminal, and else a JSON object a line."""
-    level: Literal["warning", "info"] = "warning"
-    """From which level on; `--verbose` is `info`."""
-
-
-class TraceSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Traces from the offset of a source to the alert (docs/logs.md)."""
-
-    endpoint: Address = ""
-    """Who takes them, by OTLP over HTTP (`http://127.0.0.1:4318/v1/traces`); empty traces nothing. It needs the extra
-    `trace`."""
-    share: Annotated[float, Meta(ge=0, le=1, extra={"unit": "ratio"})] = 1.0
-    """Of how many changes, chosen by their ids, so that a whole trace is kept or none of it."""
-
-
-class Grafana(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The Grafana that `dashboards deploy` writes to, and how Grafana itself reaches store and Prometheus."""
-
-    url: Address = "http://127.0.0.1:3000"
-    """Its address."""
-    token: Secret = ""
-    """A service account's token; or `user` and `password`."""
-    user: str = ""
-    """Who deploys, where there is no token."""
-    password: Secret = ""
-    """The user's password."""
-    folder: str = "Sending reputation"
-    """The folder of the dashboards; empty is the top level."""
-    datasource: str = "repmon-clickhouse"
-    """The name of the data source that is made for them."""
-    clickhouse_host: str = "clickhouse"
-    """The store's host, as Grafana reaches it."""
-    clickhouse_port: Port = 8123
-    """The store's HTTP port, as Grafana reaches it."""
-    clickhouse_user: str = ""
-    """Whom Grafana asks the store as, who needs no more than to read; empty is `clickhouse.user`, or beside a running
-    `up` with its embedded store the user who only reads that."""
-    clickhouse_password: Secret = ""
-    """The password of `clickhouse_user`."""
-    prometheus_url: Address = ""
-    """The Prometheus that scrapes the stages, as Grafana reaches it: it gets a data source of its own. Empty: the
-    dashboard of the pipeline opens with Grafana's default Prometheus."""
 
 
 class Embedded(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):

@@ -14,7 +14,8 @@ from jobs.embedded.reach import look
 from jobs.embedded.reader import READER
 from jobs.setup import dashboards
 from jobs.setup.dashboards import DashboardError, Manner
-from schemas.settings import Grafana, Settings, names_store
+from schemas.settings import Settings, names_store
+from schemas.watch_settings import Grafana
 
 
 @command("repmon dashboards deploy", "repmon dashboards deploy --dry-run --diff", name="deploy")

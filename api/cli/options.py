@@ -11,7 +11,8 @@ import click
 from schemas.errors import ExternalError
 
 if TYPE_CHECKING:
-    from schemas.settings import LogSettings, Settings
+    from schemas.settings import Settings
+from schemas.watch_settings import LogSettings
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -20,8 +20,9 @@ from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import ask_about
 from jobs.blocklists.used_resources import resources_of
+from schemas.blocklist_settings import EveryMinutes
 from schemas.blocklists import in_force
-from schemas.settings import EveryMinutes, Settings, SettingsError
+from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.io.store import open_store
 

@@ -9,8 +9,9 @@ from api.cli.options import as_json, with_settings
 from api.cli.printing import print_json, print_line
 from jobs.blocklists.zone_tests import Tested, self_test
 from jobs.blocklists.zone_trust import ZoneFamily, to_test
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Zone, in_force
-from schemas.settings import Blocklists, Settings
+from schemas.settings import Settings
 
 
 @command("repmon zones list", name="list")

@@ -18,7 +18,7 @@ from api.console.rendering import HEADERS, frame_headers, framed_by, page
 from api.console.viewer import viewer_words
 from api.console.visits import FrameOverError, SignInNeededError
 from api.http.problems import RETRY_AFTER_S, ApiError
-from jobs.mail.page_phrases import PageError
+from jobs.mail.page_phrases import PageFault
 from schemas.errors import InvalidInputError
 from streams.io.store import QueryLimitError, QueryValueError, StoreError
 
@@ -102,7 +102,7 @@ def error_page(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         status, fault, detail = 500, "failed", ""
     words, origins = viewer_words(request), framed_by(request)
-    phrases: PageError = getattr(words.page.errors, fault)
+    phrases: PageFault = getattr(words.page.errors, fault)
     view = ErrorView(
         words=words,
         title=phrases.title,

@@ -20,10 +20,10 @@ from pydnsbl.providers import Provider
 from jobs.blocklists.answer import Clear, Failed, Look, LookOutcome, Raw, family_of, read_answer
 from jobs.blocklists.rate_limit import Pacer
 from jobs.blocklists.registered_domain import registered_domain
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Family, Zone
 from schemas.domains import domain_name
 from schemas.listing import ResourceKind
-from schemas.settings import Blocklists
 from schemas.settings_check import resolver_address
 
 #: One for all: of a large scan nearly every outcome is this.

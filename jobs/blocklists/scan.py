@@ -33,9 +33,9 @@ from jobs.blocklists.state import States, read_states, read_trust, write_states,
 from jobs.blocklists.trusted_lookups import TrustedLookups, trusted_lookups
 from jobs.blocklists.used_resources import Used, read_used
 from jobs.blocklists.zone_trust import ZoneFamily
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Zone, in_force
 from schemas.listing import BlocklistEvent
-from schemas.settings import Blocklists
 from schemas.times import MINUTE_MS
 from streams.io.store import Store
 

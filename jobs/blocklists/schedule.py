@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from zlib import crc32
 
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Zone
-from schemas.settings import Blocklists
 from schemas.times import DAY_MS, MINUTE_MS
 
 CIRCLE = 1 << 32

@@ -11,7 +11,7 @@ from jobs.blocklists.listing_life import NOTHING
 from jobs.blocklists.state import States
 from jobs.blocklists.zone_tests import SelfTests
 from jobs.blocklists.zone_trust import ZoneFamily, distrusted_as_failed, to_test, untrusted
-from schemas.settings import Blocklists
+from schemas.blocklist_settings import Blocklists
 
 
 class TrustedLookups(NamedTuple):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from jobs.blocklists.dnsbl import QueryOptions, ask_verbatim, query_options
 from jobs.blocklists.zone_trust import ZoneFamily, probes, verdict
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Family, Zone
-from schemas.settings import Blocklists
 
 #: What to test.
 Test = tuple[Zone, Family]

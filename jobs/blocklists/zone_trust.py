@@ -9,8 +9,8 @@ from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from jobs.blocklists.answer import Failed, Listed, Look, Raw, family_of
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Family, Zone, not_a_listing
-from schemas.settings import Blocklists
 
 
 class ZoneFamily(NamedTuple):

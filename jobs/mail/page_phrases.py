@@ -115,26 +115,26 @@ class PageSignIn(Phrases, frozen=True):
     link_used: str
 
 
-class PageError(Phrases, frozen=True):
+class PageFault(Phrases, frozen=True):
     """What went wrong, in a few words and in a sentence."""
 
     title: str
     said: str
 
 
-class PageErrors(Phrases, frozen=True):
+class PageFaults(Phrases, frozen=True):
     """What is shown in place of a page. `again` and `home` are links; `home` leads to one's own page."""
 
     again: str
     home: str
-    refused: PageError
-    missing: PageError
-    unusable: PageError
-    busy: PageError
-    slow: PageError
-    down: PageError
-    failed: PageError
-    frame_over: PageError
+    refused: PageFault
+    missing: PageFault
+    unusable: PageFault
+    busy: PageFault
+    slow: PageFault
+    down: PageFault
+    failed: PageFault
+    frame_over: PageFault
 
 
 class PagePhrases(Phrases, frozen=True):
@@ -164,7 +164,7 @@ class PagePhrases(Phrases, frozen=True):
     parts: PageParts
     listings: PageListings
     sign_in: PageSignIn
-    errors: PageErrors
+    errors: PageFaults
 
 
 #: The placeholders that a phrase may hold, by the beginning of its path.

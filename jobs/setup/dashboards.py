@@ -19,7 +19,8 @@ from dashboards.model import PLUGIN, PROMETHEUS
 from jobs.setup.grafana_boards import BoardStore, boards_of
 from jobs.setup.grafana_calls import DashboardError, GrafanaCalls
 from jobs.setup.grafana_changes import differences
-from schemas.settings import ClickHouse, Grafana
+from schemas.settings import ClickHouse
+from schemas.watch_settings import Grafana
 
 __all__ = ["DashboardError", "Manner", "deploy", "generate"]
 

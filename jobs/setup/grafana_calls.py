@@ -16,7 +16,7 @@ from grafana_api.grafana_face import GrafanaFace
 
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
-from schemas.settings import Grafana
+from schemas.watch_settings import Grafana
 
 TIMEOUT_S = 10.0
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, PRECONDITION = 401, 403, 404, 409, 412

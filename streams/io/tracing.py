@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest, xxh3_128_intdigest
 
-from schemas.settings import SettingsError, TraceSettings
+from schemas.settings import SettingsError
+from schemas.watch_settings import TraceSettings
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue

@@ -7,8 +7,8 @@ import msgspec
 
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
+from schemas.blocklist_settings import Blocklists
 from schemas.listing import BlocklistEvent
-from schemas.settings import Blocklists
 from streams.intake.records import listing_columns
 from streams.io.broker import BrokerError
 from streams.io.store import Store

@@ -13,8 +13,9 @@ from api.cli.scanning import open_scanner, scan_once, scan_until_stopped
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from jobs.blocklists.scan_slots import read_turns
+from schemas.blocklist_settings import Blocklists, EveryMinutes
 from schemas.blocklists import in_force
-from schemas.settings import Blocklists, EveryMinutes, Settings
+from schemas.settings import Settings
 from streams.io.broker import BrokerError, Publisher
 from streams.io.store import Store
 from tests.support.lossy_dns import relay

@@ -14,7 +14,8 @@ from api.text.explanation import lines as explained
 from api.text.listings import line, lines
 from jobs.operator.incidents import declare_incident, dismiss_incident
 from schemas import policy
-from schemas.settings import Blocklists, ClickHouse, Settings
+from schemas.blocklist_settings import Blocklists
+from schemas.settings import ClickHouse, Settings
 from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.listings.causes import ListingCauses, current_causes, stored_causes

@@ -24,9 +24,10 @@ from api.text.status import UNWELL, WELL, exit_code, status_lines
 from jobs.embedded.broker import EmbeddedBroker, free_port
 from jobs.embedded.store_server import StoreServer
 from jobs.setup.topics import create_topics
-from schemas.settings import ClickHouse, Ingest, MetricsSettings, Settings
+from schemas.settings import ClickHouse, Ingest, Settings
 from schemas.times import utc_now_ms
 from schemas.topics import DEAD_LETTERS, MAIL_EVENTS, load_topics
+from schemas.watch_settings import MetricsSettings
 from streams.intake import ingest
 from streams.io.broker import Publisher, admin
 from streams.io.health import HealthLimits

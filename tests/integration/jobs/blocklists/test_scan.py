@@ -12,9 +12,10 @@ from jobs.blocklists.answer import Clear, Failed, Listed, Look, LookOutcome
 from jobs.blocklists.dnsbl import Resource, look, questions
 from jobs.blocklists.listing_life import SAY_AGAIN_MS
 from jobs.blocklists.state import open_listings
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import BlocklistsError, Zone, load_zones
 from schemas.listing import BlocklistEvent
-from schemas.settings import Blocklists, SettingsError
+from schemas.settings import SettingsError
 from streams.io.store import Store
 from tests.support.rbldnsd import Rbldnsd, free_port, running
 from tests.support.scans import DAY, MINUTE, NOW, TEST, keep, said, scan, sent_from

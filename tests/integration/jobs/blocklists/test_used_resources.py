@@ -14,9 +14,9 @@ from jobs.blocklists.rate_limit import Pacer
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.scan import Scanner
 from jobs.blocklists.used_resources import ResourceUsers, read_used
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent
-from schemas.settings import Blocklists
 from streams.io.store import Store
 from tests.support.fake_time import FakeTime
 from tests.support.rbldnsd import Rbldnsd, running

@@ -14,7 +14,7 @@ from jobs.blocklists.metrics import ScanMetrics
 from jobs.blocklists.result import ScanResult
 from jobs.blocklists.state import open_listings, read_trust
 from jobs.blocklists.zone_trust import ZoneFamily
-from schemas.settings import Blocklists
+from schemas.blocklist_settings import Blocklists
 from schemas.times import utc_now_ms
 from streams.io.store import Store
 from tests.support.lossy_dns import Fate, relay

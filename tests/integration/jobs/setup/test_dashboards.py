@@ -18,7 +18,8 @@ from dashboards.model import PLUGIN
 from jobs.setup import dashboards
 from jobs.setup.dashboards import FOLDER_UID, PROMETHEUS_NAME, DashboardError, Manner, generate
 from jobs.setup.grafana_changes import differences
-from schemas.settings import ClickHouse, Grafana
+from schemas.settings import ClickHouse
+from schemas.watch_settings import Grafana
 from tests.support.grafana_stand_in import FakeGrafana, serving
 
 CLICKHOUSE = ClickHouse(url="http://clickhouse:8123", user="reader", password="p@ss", database="reputation")

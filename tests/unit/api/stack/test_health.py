@@ -11,7 +11,8 @@ from api.cli.main import app
 from api.http.metrics import StageServer
 from api.stack.health import Health, addresses, ask
 from schemas.collect import Collect
-from schemas.settings import Api, MetricsSettings, Settings
+from schemas.settings import Api, Settings
+from schemas.watch_settings import MetricsSettings
 from streams.io.health import HealthVerdict, PartFault
 
 

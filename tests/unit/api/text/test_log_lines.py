@@ -93,7 +93,7 @@ def test_process_whose_errors_go_to_a_file_logs_json_with_its_command_as_stage(t
     code = (
         "import logging, click\n"
         "from api.cli import options\n"
-        "from schemas.settings import LogSettings\n"
+        "from schemas.watch_settings import LogSettings\n"
         "with click.Context(click.Command('x'), info_name='repmon').scope() as top:\n"
         "    with click.Context(click.Command('ingest'), info_name='ingest', parent=top).scope():\n"
         "        options.log_to_stderr(LogSettings(level='info'), options._stage(), verbose=False)\n"

@@ -11,8 +11,9 @@ from jobs.blocklists.answer import Clear, Failed, Listed, Look
 from jobs.blocklists.dnsbl import Resource
 from jobs.blocklists.trusted_lookups import TrustedLookups
 from jobs.blocklists.zone_trust import ZoneFamily
+from schemas.blocklist_settings import EveryMinutes
 from schemas.blocklists import Zone
-from schemas.settings import EveryMinutes, Settings
+from schemas.settings import Settings
 from tests.support.root import ROOT
 
 DOCS = ROOT / "docs" / "blocklists.md"

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.blocklists.answer import Clear, Failed, Listed, is_address, read_answer
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import BlocklistsError, Zone, in_force, load_zones
 from schemas.listing import Weight
-from schemas.settings import Blocklists
 
 ZONES = {each.zone: each for each in load_zones()}
 ZEN = ZONES["zen.spamhaus.org"]

@@ -24,9 +24,9 @@ from jobs.blocklists.schedule import (
     standing_by,
     taken,
 )
+from schemas.blocklist_settings import Blocklists, EveryMinutes
 from schemas.blocklists import Zone
 from schemas.listing import Weight
-from schemas.settings import Blocklists, EveryMinutes
 from schemas.times import DAY_MS
 
 NOW = 1_764_576_000_000

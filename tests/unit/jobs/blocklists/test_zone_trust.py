@@ -5,9 +5,9 @@ from aiodns.error import ARES_ETIMEOUT, DNSError
 
 from jobs.blocklists.answer import Clear, Failed, Listed, Look, LookOutcome, Raw
 from jobs.blocklists.zone_trust import ZoneFamily, distrusted_as_failed, probes, untrusted, verdict
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import Family, Zone, load_zones
 from schemas.listing import Weight
-from schemas.settings import Blocklists
 
 IP = Zone(zone="bl.example", kind="ip", weight="major", any_code=True)
 DOMAIN = Zone(zone="dbl.example", kind="domain", weight="major", any_code=True)

@@ -15,10 +15,11 @@ from api.stack.adapting import adapt_context
 from api.stack.reading import batch_readers
 from jobs.resend.ingest_file import read_events, send_file
 from jobs.resend.replay import Reader
+from schemas.blocklist_settings import Blocklists
 from schemas.blocklists import load_zones
 from schemas.listing import BlocklistEvent, Weight
 from schemas.providers import load_providers
-from schemas.settings import Blocklists, Settings
+from schemas.settings import Settings
 from schemas.settings_file import load_settings
 from schemas.times import utc_now_ms
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, Lists, listing_adapter

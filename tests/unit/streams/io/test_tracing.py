@@ -8,7 +8,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from schemas.settings import SettingsError, TraceSettings
+from schemas.settings import SettingsError
+from schemas.watch_settings import TraceSettings
 from streams.io import tracing
 from streams.io.changes import customers_in, messages
 from streams.io.tracing import Tracing
