@@ -79,16 +79,6 @@ def suspension(store: Store, customer: str) -> Suspension | None:
     return None if isinstance(found, Reinstatement) else found
 
 
-def suspension_at(store: Store, customer: str, at_ms: int) -> Suspension | None:
-    """The suspension of a customer as it was at a moment (epoch ms), by what people decided.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    found = account_at(store, customer, at_ms)
-    return None if isinstance(found, Reinstatement) else found
-
-
 def account(store: Store, customer: str, now_ms: int) -> Suspension | Reinstatement | None:
     """Whether a customer is suspended, or reinstated at `now_ms` (epoch ms); None: in good standing.
 

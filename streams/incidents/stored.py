@@ -24,7 +24,6 @@ SELECT provider, toUnixTimestamp(hour), '' FROM left_out WHERE hour >= toDateTim
 UNION ALL
 SELECT place, toUnixTimestamp(hour), incident FROM left_out_listings
 """
-HOURS_LEFT_OUT = "SELECT provider, toUnixTimestamp(hour) FROM left_out WHERE hour >= toDateTime({since:UInt32})"
 
 #: A provider (`*` for all of them) and the beginning of an hour (epoch s).
 ProviderHour = tuple[str, int]
@@ -65,16 +64,6 @@ def read_incidents(store: Store, since_s: int = 0) -> Incidents:
     for name, decided, detail in store.rows(INCIDENTS, {"since": max(0, since_s)}):
         (incidents.decided if decided else incidents.found)[name] = _decode(detail)
     return incidents
-
-
-def hours_left_out(store: Store, since_s: int = 0) -> frozenset[ProviderHour]:
-    """What is left out of what customers are judged by, from `since_s` (epoch s) on.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    rows = store.rows(HOURS_LEFT_OUT, {"since": max(0, since_s)})
-    return frozenset((str(provider), int(hour)) for provider, hour in rows)
 
 
 def read_all_left_out(store: Store, since_s: int) -> tuple[frozenset[ProviderHour], LeftOut]:

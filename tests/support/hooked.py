@@ -27,6 +27,7 @@ from tests.support.api_client import NOW
 
 NOW_MS = NOW * 1000
 MINUTE_MS = 60_000
+AUDIT = "SELECT action, customer FROM audit FINAL WHERE who = 'suspend-hook' ORDER BY audit.time, action"
 
 
 def kumo(*urls: str, **more: Any) -> HookAction:
@@ -182,3 +183,8 @@ class Hooked:
     def measures(self) -> dict[str, Measure]:
         """By customer and action, those that are over too."""
         return {f"{each.customer} {each.name}": each for each in measures(self.scene.store, self.mode, over=True)}
+
+
+def hook_audit(store: Store) -> list[tuple[str, str]]:
+    """What hooks wrote down of what they did, oldest first: the action and the customer."""
+    return [(str(action), str(customer)) for action, customer in store.rows(AUDIT)]

@@ -8,155 +8,38 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-import uvicorn
-from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 
-from api.collect.app import Collector, create_app
-from api.collect.certificates import Certificates, FetchError
-from api.collect.deliver import Deliverer
 from api.collect.lmtp_socket import listen_lmtp
 from api.collect.serve import build_collector
-from api.collect.sources import prepare
 from api.stack.reading import batch_readers
-from jobs.embedded.broker import EmbeddedBroker
-from jobs.setup.topics import create_topics, remake_topics
-from schemas import topics
 from schemas.collect import Collect, Source
 from schemas.settings import Kafka, Settings, SettingsError
 from schemas.settings_file import load_settings
 from streams.intake.ingest import IngestWorker
-from streams.io.broker import BrokerError, consumer
+from streams.io.broker import BrokerError
 from streams.io.store import Store
 from tests.support import signing
+from tests.support.collecting import (
+    COLLECT,
+    ODD,
+    TOPIC,
+    Running,
+    messages,
+    own_broker,
+    problem,
+    read,
+    serving,
+    with_topics,
+)
 from tests.support.signing import ARN, NOW_S, SECRET, SUBSCRIBE_URL
 from tests.support.waiting import wait_for
-
-TOPIC = "mail.webhooks.mailtrap"
-SOURCES = {
-    "shop": Source(format="mailtrap", secret=SECRET),
-    "plain": Source(format="postmark", user="me", password="pw"),
-    "amazon": Source(format="ses", topic_arn=ARN),
-    "firehose": Source(format="ses", token="an access key"),
-    "labs": Source(format="socketlabs", secret=SECRET),
-    "batches": Source(format="mailjet", token="t0ken"),
-    "fbl": Source(format="arf", token="t0ken", addresses=("fbl@esp.example",)),
-    "gun": Source(format="mailgun", secret=SECRET),
-    "gun2": Source(format="mailgun", secret=SECRET),
-}
-COLLECT = Collect(sources=SOURCES, port=0, acknowledge_s=3.0, body_s=1.0)
-#: Bytes that no reader of JSON or text would leave as they are.
-ODD = b'{"a" : 1}\r\n\x00\xff\xfe {"b":\t2}\n'
-
-
-@dataclass
-class Amazon:
-    """Stands in for SNS."""
-
-    asked: list[str]
-    down: bool = False
-
-    def fetch(self, url: str) -> bytes:
-        self.asked.append(url)
-        if self.down:
-            raise FetchError(f"{url}: down")
-        return signing.certificate() if url.endswith(".pem") else b"<ConfirmSubscriptionResponse/>"
-
-
-@dataclass
-class Running:
-    """A collector that answers, and what to ask it with."""
-
-    url: str
-    port: int
-    collector: Collector
-    amazon: Amazon
-    client: httpx.Client
-
-    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
-        return self.client.post(f"{self.url}/collect/{path}", content=body, headers=headers)
-
-    def signed(self, body: bytes) -> httpx.Response:
-        return self.post("mailtrap/shop", body, signing.body_hmac(body, "mailtrap-signature"))
-
-    def metric(self, line: str) -> float:
-        found = [text for text in self.client.get(f"{self.url}/metrics").text.splitlines() if text.startswith(line)]
-        return float(found[0].rsplit(" ", 1)[1]) if found else 0.0
-
-
-@contextmanager
-def serving(kafka: Kafka, settings: Collect = COLLECT, lmtp: socket.socket | None = None) -> Iterator[Running]:
-    amazon = Amazon([])
-    certificates = Certificates(amazon.fetch, lambda: NOW_S)
-    deliverer = Deliverer(kafka, settings.acknowledge_s, settings.max_inflight_bytes)
-    collector = Collector(settings, prepare(settings.sources, certificates), deliverer, amazon.fetch, lambda: NOW_S)
-    server = uvicorn.Server(uvicorn.Config(create_app(collector, lmtp), host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_for(lambda: server.started, "the collector")
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(timeout=20) as client:
-            yield Running(f"http://127.0.0.1:{port}", port, collector, amazon, client)
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
-
-
-def with_topics(kafka: Kafka) -> Kafka:
-    names = sorted({source.into for source in SOURCES.values()})
-    made = topics.with_sources(names)
-    remake_topics(kafka, [made[name] for name in names])
-    return kafka
-
-
-@pytest.fixture
-def collecting(kafka: Kafka) -> Kafka:
-    """Settings of either broker; the topics of webhooks are new and empty."""
-    return with_topics(kafka)
-
-
-@pytest.fixture
-def running(embedded_kafka: Kafka) -> Iterator[Running]:
-    with serving(with_topics(embedded_kafka)) as made:
-        yield made
-
-
-def read(kafka: Kafka, topic: str, expected: int) -> list[Message]:
-    """What is in the topic, once so much is."""
-    source = consumer(kafka, f"read-{topic}")
-    partitions = source.list_topics(topic, timeout=10).topics[topic].partitions
-    source.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
-    found: list[Message] = []
-
-    def all_there() -> bool:
-        found.extend(each for each in source.consume(1_000, 0.2) if each.error() is None)
-        return len(found) >= expected
-
-    wait_for(all_there, f"{expected} messages in {topic}")
-    source.close()
-    return found
-
-
-def messages(kafka: Kafka, topic: str, expected: int) -> list[tuple[bytes, bytes]]:
-    """Key and value of what is in the topic."""
-    return [(each.key() or b"", each.value() or b"") for each in read(kafka, topic, expected)]
-
-
-def problem(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    return str(body["detail"])
 
 
 def test_what_is_answered_with_200_is_in_the_topic_byte_by_byte(collecting: Kafka) -> None:
@@ -300,90 +183,6 @@ def test_senders_choose_no_label(running: Running) -> None:
     assert 'repmon_collect_requests_total{format="unknown",outcome="not_found"} 1.0' in text
 
 
-def talk(running: Running, text: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", running.port), timeout=10)
-    connection.sendall(b"POST /collect/mailtrap/shop HTTP/1.1\r\nHost: x\r\n" + text)
-    return connection
-
-
-def rest(connection: socket.socket) -> bytes:
-    """All that comes until the connection is closed."""
-    return b"".join(iter(lambda: connection.recv(10_000), b""))
-
-
-def pieces(count: int, taken: list[int]) -> Iterator[bytes]:
-    for number in range(count):
-        taken.append(number)
-        yield b"x" * 50_000
-
-
-def test_body_over_the_limit_is_refused_before_it_is_read(running: Running) -> None:
-    with talk(running, b"Content-Length: 50000000\r\n\r\n") as connection:
-        answer = rest(connection)
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"the body has more than 1,000,000 bytes" in answer
-    assert running.metric('repmon_collect_requests_total{format="mailtrap",outcome="too_large"}') == 1
-    assert problem(running.post("mailtrap/shop", b"x" * 1_000_001)) == "the body has more than 1,000,000 bytes"
-
-
-def test_body_over_the_limit_that_does_not_say_so_is_not_read_to_its_end(running: Running) -> None:
-    """50 MB in pieces: it ends soon after the limit."""
-    taken: list[int] = []
-    try:
-        answer = running.post("mailtrap/shop", pieces(1_000, taken))
-        assert answer.status_code == 413
-    except httpx.WriteError:
-        pass  # the connection is closed under a sender that does not look at the answer
-    assert len(taken) < 1_000
-    assert running.metric('repmon_collect_requests_total{format="mailtrap",outcome="too_large"}') == 1
-
-
-def test_batch_larger_than_a_message_is_taken_in_several(running: Running, embedded_kafka: Kafka) -> None:
-    events = [{"event": "sent", "number": number, "padding": "x" * 1_000} for number in range(2_500)]
-    bearer = {"authorization": "Bearer t0ken"}
-    body = json.dumps(events).encode()
-    assert running.post("mailjet/batches", body, bearer).status_code == 200
-    found = messages(embedded_kafka, "mail.webhooks.mailjet", 3)
-    assert [each for _, value in found for each in json.loads(value)] == events
-    assert {key for key, _ in found} == {b"batches"}
-    assert running.metric('repmon_collect_bytes_total{format="mailjet"}') == len(body)
-    detail = "the body has more than 1,000,000 bytes and is no batch of smaller events"
-    assert problem(running.post("mailjet/batches", b"x" * 1_000_001, bearer)) == detail
-    assert (
-        problem(running.post("mailjet/batches", b" " * 8_000_001, bearer)) == "the body has more than 8,000,000 bytes"
-    )
-    assert running.metric('repmon_collect_requests_total{format="mailjet",outcome="too_large"}') == 2
-
-
-def test_body_that_does_not_come_is_not_waited_for_without_end(running: Running) -> None:
-    with talk(running, b"Content-Length: 100\r\n\r\nhalf") as connection:
-        answer = rest(connection)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body did not come within 1 s" in answer
-
-
-def test_body_that_is_cut_off_is_not_kept(running: Running) -> None:
-    body = b"whole"
-    ((name, value),) = signing.body_hmac(body[:3], "mailtrap-signature").items()
-    head = f"Content-Length: 5\r\n{name}: {value}\r\n\r\n".encode()
-    talk(running, head + body[:3]).close()
-    cut_off = 'repmon_collect_requests_total{format="mailtrap",outcome="cut_off"}'
-    wait_for(lambda: running.metric(cut_off) == 1, "the cut")
-    assert running.metric('repmon_collect_requests_total{format="mailtrap",outcome="taken"}') == 0
-
-
-def test_bodies_being_handled_have_a_limit_together(embedded_kafka: Kafka) -> None:
-    settings = msgspec.structs.replace(COLLECT, max_inflight_bytes=1_000_000, body_s=20.0)
-    with serving(with_topics(embedded_kafka), settings) as running:
-        with talk(running, b"Content-Length: 900000\r\n\r\n" + b"x" * 800_000):
-            wait_for(lambda: running.collector._budget._free < 300_000, "the first body")
-            answer = running.signed(b"y" * 500_000)
-            assert (answer.status_code, problem(answer)) == (503, "too many webhooks at once")
-            assert answer.headers["retry-after"] == "5"
-        wait_for(lambda: running.collector._budget._free == 1_000_000, "the first body's room")
-        assert running.signed(b"y" * 500_000).status_code == 200
-
-
 def test_address_is_there_before_its_webhook(running: Running) -> None:
     """Mandrill asks with HEAD."""
     assert running.client.head(f"{running.url}/collect/mailtrap/shop").status_code == 200
@@ -426,17 +225,6 @@ def test_health_asks_the_broker(running: Running) -> None:
     answer = running.client.get(f"{running.url}/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "stage": "collect", "failing": []})
     assert running.metric('repmon_health_failing{part="broker",stage="collect"}') == 0
-
-
-@contextmanager
-def own_broker(folder: Path, port: int = 0) -> Iterator[EmbeddedBroker]:
-    broker = EmbeddedBroker(port, folder / "broker.log")
-    broker.start()
-    create_topics(broker.kafka, topics.with_sources([source.into for source in SOURCES.values()]))
-    try:
-        yield broker
-    finally:
-        broker.stop()
 
 
 def test_without_broker_the_sender_is_asked_to_come_again(tmp_path: Path) -> None:

@@ -30,12 +30,6 @@ from tests.support.raw_server import drips, raw_server
 from tests.support.real_kafka import free_ports
 
 
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[TargetStandIn]:
-    with target_stand_in() as seen:
-        yield seen
-
-
 @pytest.fixture
 def there(stand_in: TargetStandIn) -> TargetStandIn:
     stand_in.suspended.clear()

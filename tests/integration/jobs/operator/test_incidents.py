@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from jobs.operator.decisions import DecisionError
 from jobs.operator.incidents import declare_incident, dismiss_incident, find_incident
 from schemas.incident import Incident
-from streams.incidents.stored import hours_left_out, read_incidents, store_incidents
+from streams.incidents.stored import read_incidents, store_incidents
 from streams.io.store import Store
 from streams.listings.left_out import read_judged
 from streams.subjects.totals import read_totals
 from tests.support.api_client import HOUR, NOW, Row
 from tests.support.judging import NOW_MS, Ground
+from tests.support.left_out import hours_left_out
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

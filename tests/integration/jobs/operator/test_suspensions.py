@@ -15,7 +15,7 @@ from jobs.operator.decisions import DecisionError
 from jobs.operator.suspensions import suspend, unsuspend
 from schemas import policy
 from schemas.settings import ClickHouse
-from streams.decisions.suspensions import Suspension, suspension, suspension_at
+from streams.decisions.suspensions import Reinstatement, Suspension, account_at, suspension
 from streams.io.store import Store
 from tests.support.api_client import HOUR, MINUTE, NOW, Api, Row, running
 from tests.support.judging import LOOP, NOW_MS, Ground
@@ -55,9 +55,9 @@ def test_lifted_suspension_is_over_and_both_stay_on_record(ground: Ground) -> No
     was = unsuspend(ground.store, "acme", by="Ben", why="list mended", now_ms=NOW_MS + 1000)
     assert was.by == "Ida"
     assert suspension(ground.store, "acme") is None
-    assert suspension_at(ground.store, "acme", NOW_MS + 999) == was
-    assert suspension_at(ground.store, "acme", NOW_MS + 1000) is None
-    assert suspension_at(ground.store, "acme", NOW_MS - 1) is None
+    assert account_at(ground.store, "acme", NOW_MS + 999) == was
+    assert isinstance(account_at(ground.store, "acme", NOW_MS + 1000), Reinstatement)
+    assert account_at(ground.store, "acme", NOW_MS - 1) is None
     rows = ground.store.rows("SELECT action, who, why FROM audit ORDER BY audit.time")
     assert [tuple(row) for row in rows] == [
         ("customer suspended", "Ida", "list bought"),

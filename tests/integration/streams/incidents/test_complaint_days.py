@@ -4,11 +4,12 @@ import random
 
 import pytest
 
-from streams.incidents.stored import hours_left_out, read_incidents
+from streams.incidents.stored import read_incidents
 from streams.incidents.watch import IncidentWatch
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
 from tests.support.fleet import HOUR_11, accused
 from tests.support.judging import Ground
+from tests.support.left_out import hours_left_out
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

@@ -9,10 +9,10 @@ import pytest
 from streams.incidents.cells import Cells
 from streams.incidents.detect import Finding
 from streams.incidents.finder import Finder
-from streams.incidents.stored import hours_left_out
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
 from tests.support.fleet import HOUR_11, accused, mail
 from tests.support.judging import Ground
+from tests.support.left_out import hours_left_out
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

@@ -11,11 +11,12 @@ from api.text.explanation import lines
 from schemas import policy
 from schemas.incident import IncidentEvent
 from schemas.times import utc_time
-from streams.incidents.stored import hours_left_out, read_incidents
+from streams.incidents.stored import read_incidents
 from streams.incidents.watch import IncidentWatch
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
 from tests.support.fleet import HOUR_11, accused, mail
 from tests.support.judging import LOOP, Ground
+from tests.support.left_out import hours_left_out
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
