@@ -16,6 +16,7 @@ from schemas.blocklist_settings import Blocklists
 from schemas.errors import InvalidInputError
 from schemas.listing import ResourceKind, Weight
 from schemas.quantities import Count, Rate
+from schemas.written_file import read_written
 
 DEFAULT_FILE = Path(__file__).with_name("blocklists.toml")
 #: Listings are answered from here (RFC 5782 section 2.1), all but the next two.
@@ -101,7 +102,7 @@ def load_zones(path: Path | None = None, keys: Mapping[str, str] | None = None) 
     """
     file = DEFAULT_FILE if path is None else path
     try:
-        return with_keys(parse(tomllib.loads(file.read_text(encoding="utf-8"))), keys or {})
+        return with_keys(parse(tomllib.loads(read_written(file))), keys or {})
     except OSError as error:
         raise BlocklistsError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from schemas.errors import InvalidInputError
 from schemas.hook import Hook, HookAction
 from schemas.levels import LEVELS
 from schemas.secrets import without_user
+from schemas.written_file import read_written
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 #: What stands for something in the texts of an action, in braces.
@@ -86,7 +87,7 @@ def password_of(name: str, action: HookAction) -> str:
     if not action.password_file:
         return action.password
     try:
-        return Path(action.password_file).read_text(encoding="utf-8").strip()
+        return read_written(action.password_file).strip()
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise HookError(f"hook.actions.{name}.password_file: {action.password_file}: {said}") from error

@@ -35,6 +35,7 @@ from schemas.policy_override import Override, override_name
 from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
 from schemas.times import MINUTE_MS, UNIT_MS
+from schemas.written_file import read_written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -263,7 +264,7 @@ def load_policy(path: "Path | None" = None) -> Policy:
     """
     file = default_file() if path is None else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_written(file)
     except OSError as error:
         raise PolicyError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

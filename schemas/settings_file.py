@@ -19,6 +19,7 @@ from schemas.collect import with_sources
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import check, check_together
 from schemas.settings_fault import choices, named
+from schemas.written_file import read_written
 
 ENV_PREFIX = "REPMON_"
 DEFAULT_FILE = "repmon.toml"
@@ -93,7 +94,7 @@ RENAMED = {
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_written(file))
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

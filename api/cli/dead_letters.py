@@ -5,7 +5,6 @@ import pwd
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
@@ -30,6 +29,7 @@ from jobs.resend.dead_letters import (
 from jobs.resend.replay import Reader, Replayer
 from schemas.settings import Settings, SettingsError
 from schemas.times import utc_now_ms
+from schemas.written_file import read_bounded
 from streams.io.broker import Publisher
 from streams.io.store import open_store
 
@@ -185,6 +185,6 @@ def _read(path: str) -> bytes:
     if path == "-":
         return sys.stdin.buffer.read()
     try:
-        return Path(path).read_bytes()
+        return read_bounded(path)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error

@@ -16,6 +16,7 @@ from jobs.mail.page_phrases import PagePhrases
 from jobs.mail.phrases import CAUSES, METRICS, Language, fault_of
 from schemas.settings import SettingsError
 from schemas.toml_lines import line_of, lines
+from schemas.written_file import read_written
 
 BUILT_IN = Path(__file__).parent / "texts"
 #: The name of a language's file: a tag of BCP 47.
@@ -64,7 +65,7 @@ def page_of(known: Mapping[str, Language], tag: str, standard: str) -> tuple[str
 def _language(above: dict[str, Any], file: Path) -> Language:
     """The language of a file, over what is known of it."""
     table = _read(file)
-    known = lines(file.read_text(encoding="utf-8"))
+    known = lines(read_written(file))
 
     def fault(path: str, said: str) -> SettingsError:
         line = line_of(tuple(path.split(".")), known)
@@ -87,7 +88,7 @@ def _language(above: dict[str, Any], file: Path) -> Language:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_written(file))
     except OSError as error:
         raise SettingsError(f"mail.folder: {file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

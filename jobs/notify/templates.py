@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from string import Template
 
 from jobs.notify.events import Event
 from schemas.alert import AlertData
 from schemas.notify import NotifyError
 from schemas.wording import amount, decided_by, held_by, on_one_line, rfc3339, scope_name, shared_name
+from schemas.written_file import read_written
 
 #: Built in, for mail and chat.
 TEXT = """$explanation
@@ -142,7 +142,7 @@ def _checked(text: str, where: str) -> Template:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return read_written(path)
     except OSError as error:
         raise NotifyError(f"target.text_file: {path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from schemas.errors import InvalidInputError
 from schemas.event import MAX_CUSTOMER_BYTES
 from schemas.names import BadNameError, clean_name
 from schemas.times import utc_time
+from schemas.written_file import read_written
 from streams.decisions.customers import read_customers
 from streams.io.store import Store
 
@@ -38,6 +39,10 @@ class Imported:
     removed: int
 
 
+#: Bytes of a list: a million customers with their domains and contacts.
+LARGEST_LIST = 200_000_000
+
+
 class CustomerList(NamedTuple):
     """What a list says: its customers, and the columns that it has."""
 
@@ -53,7 +58,7 @@ def read_list(path: Path) -> CustomerList:
         CustomersError: naming file, line and field.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_written(path, "utf-8-sig", LARGEST_LIST)
     except OSError as error:
         raise CustomersError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

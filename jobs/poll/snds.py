@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 
 from jobs.poll.reading import AnswerError
 from jobs.poll.requesting import BadCredentialError, NoAccessError, PollError, Requester, TryLaterError
@@ -11,6 +10,7 @@ from jobs.poll.round import Round
 from jobs.poll.snds_answers import DayRead, blocked_addresses, day_file
 from jobs.poll.tokens import snds_token
 from schemas.poll import SndsSettings
+from schemas.written_file import read_written
 
 #: By whom it is asked: what the data of a day are asked with.
 AskDay = Callable[[date], bytes]
@@ -88,7 +88,7 @@ def _key(settings: SndsSettings) -> str:
     if not settings.key_file:
         raise BadCredentialError("poll.snds: give credentials_file or token_command, or key_file")
     try:
-        key = Path(settings.key_file).read_text(encoding="ascii").strip()
+        key = read_written(settings.key_file, "ascii").strip()
     except OSError as error:
         raise BadCredentialError(f"poll.snds.key_file: {settings.key_file}: {error.strerror}") from error
     except UnicodeDecodeError:

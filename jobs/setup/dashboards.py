@@ -5,7 +5,6 @@ made up for by the next.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -21,6 +20,7 @@ from jobs.setup.grafana_calls import DashboardError, GrafanaCalls
 from jobs.setup.grafana_changes import differences
 from schemas.settings import ClickHouse
 from schemas.watch_settings import Grafana
+from schemas.written_file import read_written
 
 __all__ = ["DashboardError", "Manner", "deploy", "generate"]
 
@@ -190,7 +190,7 @@ def _tls(clickhouse: ClickHouse) -> tuple[dict[str, bool], dict[str, str]]:
     if not clickhouse.ca_file:
         return found, {}
     try:
-        text = Path(clickhouse.ca_file).read_text(encoding="ascii")
+        text = read_written(clickhouse.ca_file, "ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not PEM"
         raise DashboardError(f"clickhouse.ca_file: {clickhouse.ca_file}: {reason}") from error

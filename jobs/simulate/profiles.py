@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.errors import InvalidInputError
+from schemas.written_file import read_written
 
 FILE = Path(__file__).with_name("profiles.toml")
 
@@ -95,7 +96,7 @@ def load_profiles(file: Path = FILE) -> Profiles:
         SimulationError: naming the file and what is wrong in it.
     """
     try:
-        behaviour = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Profiles)
+        behaviour = msgspec.convert(tomllib.loads(read_written(file)), Profiles)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SimulationError(f"{file}: {error}") from error
     missing = {"hard", "soft", "block", "deferred", "expired"} - {each.kind for each in behaviour.answers}

@@ -14,6 +14,7 @@ import msgspec
 
 import schemas
 from schemas.errors import InvalidInputError
+from schemas.written_file import read_written
 
 DEFAULT_FILE = Path(schemas.__file__).parent / "named_lists.toml"
 #: What is looked at of a diagnostic, in characters; the list's page may stand at its end.
@@ -82,7 +83,7 @@ def load_named_lists(file: Path) -> tuple[ListNames, ...]:
         NamedListsError: the file cannot be read, is not TOML, or breaks the schema.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_written(file))
     except OSError as error:
         raise NamedListsError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

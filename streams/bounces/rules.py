@@ -13,6 +13,7 @@ import msgspec
 import schemas
 from schemas.errors import InvalidInputError
 from schemas.providers import ProviderName
+from schemas.written_file import read_written
 from streams.bounces.text import mask
 
 BounceClass = Literal[
@@ -185,7 +186,7 @@ def read(path: Path | None = None, own: Path | None = None) -> RuleSet:
 
 def _read(file: Path, form: type[File], after: RuleSet | None = None) -> RuleSet:
     try:
-        rules = RuleSet(msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), form))
+        rules = RuleSet(msgspec.convert(tomllib.loads(read_written(file)), form))
         return rules if after is None else rules.before(after)
     except OSError as error:
         raise RulesError(f"{file}: cannot be read: {error.strerror}") from error

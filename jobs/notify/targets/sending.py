@@ -1,12 +1,12 @@
 """What all targets have in common: what they are given, and how secrets are read."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
 from schemas.notify import NotifyError
+from schemas.written_file import read_written
 
 
 class TargetSender(Protocol):
@@ -38,7 +38,7 @@ def secret_lines(file: str, what: str) -> list[str]:
         NotifyError: the file cannot be read, or has none.
     """
     try:
-        lines = [each.strip() for each in Path(file).read_text(encoding="utf-8").splitlines() if each.strip()]
+        lines = [each.strip() for each in read_written(file).splitlines() if each.strip()]
     except OSError as error:
         raise NotifyError(f"target.{what}: {file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
