@@ -30,7 +30,7 @@ from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, fill
 from streams.adapt.common import reply_of, text_id
 from streams.adapt.places import SHARED, AmbiguousError, SentMail, find_customer, in_words, shared_place
-from streams.adapt.postfix_entry import NAME, Entry, PostfixLog
+from streams.adapt.postfix_entry import NAME, PostfixEntry, PostfixLog
 from streams.adapt.postfix_lines import (
     QUEUE_ID,
     SAID,
@@ -137,7 +137,7 @@ def _read_line(text: str, log: PostfixLog) -> Sequence[MailEvent]:
                 if not QUEUE_ID.fullmatch(queue_id):
                     return ()
                 message = log.queue.message(queue_id, host)
-            return _KINDS[word](Entry(log, message, tag, queue_id, written), said)
+            return _KINDS[word](PostfixEntry(log, message, tag, queue_id, written), said)
         rest = text[found.end() :]
         # It says nothing, is no line within a line (with a time or without), and no `proxy-accept`.
         usual = rest[:1] in _NO_OPENING and "/" in tag
@@ -151,13 +151,13 @@ def _read_line(text: str, log: PostfixLog) -> Sequence[MailEvent]:
         queue_id, word, said = found.groups()
         if QUEUE_ID.fullmatch(queue_id):
             message = log.queue.message(queue_id, line.host)
-            return _KINDS[word](Entry(log, message, line.tag, queue_id, time_ms=line.time_ms), said)
+            return _KINDS[word](PostfixEntry(log, message, line.tag, queue_id, time_ms=line.time_ms), said)
     elif line.text.startswith(_PROXY):
         log.queue.note_logins(*proxied_login(line.text))
     return ()
 
 
-def _recipient(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _recipient(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     """What a delivery agent says of a recipient. Probes of an address have another status than all of these."""
     tag = entry.tag
     # Some put the service into the tag, some not; what other programs write of a recipient has no `relay=`.
@@ -195,7 +195,7 @@ def _recipient(entry: Entry, said: str) -> Sequence[MailEvent]:
 
 
 def _outcome(
-    entry: Entry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply, relay: Relay
+    entry: PostfixEntry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply, relay: Relay
 ) -> MailEvent | None:
     """An event that is the end of it. Where an earlier pass was taken for the delivery already, another is none, and a
     failure came after it."""
@@ -216,7 +216,7 @@ def _reply_of(fate: Fate, text: str) -> tuple[int, str]:
     return code, fate.dsn or status
 
 
-def _counts(entry: Entry, message: QueuedMessage, kind: EventType, fate: Fate) -> bool | None:
+def _counts(entry: PostfixEntry, message: QueuedMessage, kind: EventType, fate: Fate) -> bool | None:
     """Whether it is an event. None for what stays on this host: then its expiry is none either."""
     options, queue, host, ip = entry.log.options, entry.log.queue, fate.host, fate.ip
     if not ip and host not in ("", "none") and host.lower() not in options.smarthosts:
@@ -239,13 +239,13 @@ def _counts(entry: Entry, message: QueuedMessage, kind: EventType, fate: Fate) -
     return True
 
 
-def _is_filter(relay: Fate | Relay, entry: Entry) -> bool:
+def _is_filter(relay: Fate | Relay, entry: PostfixEntry) -> bool:
     """Whether a relay gives mail back, as the operator says or as it did before."""
     options = entry.log.options
     return is_filter(relay, options.filters, options.smarthosts) or entry.log.queue.gave_back(relay)
 
 
-def _expired(entry: Entry, message: QueuedMessage) -> Sequence[MailEvent]:
+def _expired(entry: PostfixEntry, message: QueuedMessage) -> Sequence[MailEvent]:
     """An event for each recipient that was deferred last; one without recipient where none is known."""
     waiting, message.deferred = message.deferred, None
     if (message.nobody and not _is_a_customers(entry, message)) or (message.kept_in and not waiting):
@@ -257,7 +257,7 @@ def _expired(entry: Entry, message: QueuedMessage) -> Sequence[MailEvent]:
     return [each for each in events if each is not None]
 
 
-def _is_a_customers(entry: Entry, message: QueuedMessage) -> bool:
+def _is_a_customers(entry: PostfixEntry, message: QueuedMessage) -> bool:
     """Whether the log says who sent this very mail: by a login, or at a place that is not that of any mail."""
     if message.login:
         return True
@@ -266,7 +266,7 @@ def _is_a_customers(entry: Entry, message: QueuedMessage) -> bool:
     return any(_names_one(place, entry) for place in places if place not in _OF_NO_MAIL)
 
 
-def _names_one(place: str, entry: Entry) -> bool:
+def _names_one(place: str, entry: PostfixEntry) -> bool:
     try:
         return bool(_find(place, entry))
     except AmbiguousError:
@@ -274,7 +274,7 @@ def _names_one(place: str, entry: Entry) -> bool:
 
 
 def _event(
-    entry: Entry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply
+    entry: PostfixEntry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply
 ) -> MailEvent:
     options, time_ms, (address, original) = entry.log.options, entry.when(), recipient
     if options.customer:
@@ -302,7 +302,7 @@ def _event(
     return event if entry.log.plain else fill(event, options, lambda place: _find(place, entry))
 
 
-def _find(place: str, entry: Entry) -> str:
+def _find(place: str, entry: PostfixEntry) -> str:
     message = entry.message
     places = {"sasl_username": message.login, "instance": entry.tag.partition("/")[0], "host": message.host}
     if place in places:
@@ -316,7 +316,7 @@ def _find(place: str, entry: Entry) -> str:
     return found
 
 
-def _sender(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _sender(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     if sender := read_sender(said):
         entry.log.queue.note_sender(entry.message, sender)
         if sender.status and _TYPES.get(sender.status) == "expired":
@@ -324,7 +324,7 @@ def _sender(entry: Entry, said: str) -> Sequence[MailEvent]:
     return ()
 
 
-def _pickup(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _pickup(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     if sender := read_pickup(said):
         queue = entry.log.queue
         message = queue.begin(entry.queue_id, entry.message)
@@ -333,37 +333,37 @@ def _pickup(entry: Entry, said: str) -> Sequence[MailEvent]:
     return ()
 
 
-def _client(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _client(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     queue = entry.log.queue
     queue.note_client(queue.begin(entry.queue_id, entry.message), read_client(said))
     return ()
 
 
-def _message_id(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _message_id(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     entry.log.queue.note_message_id(entry.message, read_message_id(said))
     return ()
 
 
-def _header(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _header(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     entry.message.note_header(*read_header(said))
     return ()
 
 
-def _notice(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _notice(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     notice = said.partition(_NOTICE)[2].strip()
     if QUEUE_ID.fullmatch(notice):
         entry.log.queue.note_notice(notice, entry.message.host)
     return ()
 
 
-def _removed(entry: Entry, said: str) -> Sequence[MailEvent]:
+def _removed(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     # What an operator deletes may be on its way just then.
     if not entry.tag.endswith("postsuper"):
         entry.log.queue.remove(entry.queue_id, entry.message)
     return ()
 
 
-_KINDS: dict[str, Callable[[Entry, str], Sequence[MailEvent]]] = {
+_KINDS: dict[str, Callable[[PostfixEntry, str], Sequence[MailEvent]]] = {
     "to=<": _recipient,
     "from=<": _sender,
     "uid=": _pickup,

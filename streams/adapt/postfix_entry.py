@@ -29,7 +29,7 @@ class PostfixLog:
         return [complete(event, self.context, may_have_nul=may_have_nul) for event in events]
 
 
-class Entry:
+class PostfixEntry:
     """A line of a message. Its time is known as text or as epoch ms."""
 
     __slots__ = ("log", "message", "queue_id", "tag", "time_ms", "written")
