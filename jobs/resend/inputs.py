@@ -4,8 +4,6 @@ Logs are read in the order of the first time in each, not by name: `maillog.10` 
 before it. Where none is found in a file, it is as old as the file was last changed.
 """
 
-import errno
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -71,8 +69,11 @@ def _named(word: str, format_name: str) -> Iterator[Input]:
         yield from _folder(path, format_name)
     elif path.exists():
         yield Input(word, (path,))
-    elif not _PATTERN.search(word):
-        raise SettingsError(f"{word}: cannot be read: {os.strerror(errno.ENOENT)}")
+    elif path.is_symlink() or not _PATTERN.search(word):
+        try:
+            path.stat()
+        except OSError as error:  # there is none, or links go round
+            raise SettingsError(f"{word}: cannot be read: {error.strerror}") from error
     else:
         matching = sorted(glob(word, recursive=True))  # noqa: PTH207 - also absolute patterns
         if not matching:

@@ -23,6 +23,7 @@ without them those at 127.0.0.1 are filters.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
@@ -31,7 +32,8 @@ from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.bounded import keep
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import reply_of, stable_id
-from streams.adapt.exim_lines import MESSAGE_ID, Arrival, Attempt, passed_as, read_arrival, read_attempt, read_header
+from streams.adapt.exim_entry import EximLine, key_of, read_entry
+from streams.adapt.exim_lines import Arrival, Attempt, passed_as, read_arrival, read_attempt, read_header
 from streams.adapt.exim_message import EximMessage, Memory
 from streams.adapt.gave_up import gave_up
 from streams.adapt.owners import Owners
@@ -39,27 +41,18 @@ from streams.adapt.passes import HandedOn, counted_before
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
-from streams.adapt.syslog import container_text, read_line
-from streams.adapt.syslog_times import full_time
 
 NAME = "exim"
 #: Recipients whose last reply is remembered.
 MAX_REPLIES = 50_000
+#: Deliveries of a message that wait for what says who sent it.
+MAX_HELD = 1_000
 #: Transports that are remembered.
 MAX_TRANSPORTS = 1_000
 
-_STAMP = r"(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))? "
-#: A line of a message, wherever it begins: behind a system log's own head, or a container's.
-_LINE = re.compile(rf"{_STAMP}(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.ASCII | re.DOTALL)
-_ANY_LINE = re.compile(_STAMP, re.ASCII)
-_BARE = re.compile(rf"(?:\[\d{{1,10}}\] )?({MESSAGE_ID}) (\S{{2,200}}) ?(.*)", re.DOTALL)
-#: Of a line that was too long for the system log: its first part, or one that follows (chapter "Log files", section
-#: "Logging to syslog").
-_FIRST_PART = re.compile(r"^\[1[/\\]\d{1,4}\] ")
-_NEXT_PART = re.compile(r"\[\d{1,4}[/\\]\d{1,4}\] ")
-#: How the second line of warnings begins, where the blank before it is gone.
-_REST = "Suggested action: "
 _DELIVERIES = frozenset({"=>", "->", ">>"})
+#: Who sent it, and that it is done.
+_RELEASE = frozenset({"<=", "Completed"})
 _NO_REPLY = Reply(0, "", "", "")
 #: Names of transports that deliver on this host, for failures before any delivery has told.
 _LOCAL = re.compile(
@@ -73,7 +66,8 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
     Raises:
         AdaptError: a line of no log of Exim, a time that cannot be read, or no customer can be found; names the line.
     """
-    return MainLog().adapt(raw, context)
+    log = MainLog()
+    return [*log.adapt(raw, context), *log.left(context)]
 
 
 class _Log(NamedTuple):
@@ -81,16 +75,6 @@ class _Log(NamedTuple):
 
     options: FormatOptions
     owners: Owners
-
-
-class _Line(NamedTuple):
-    """A line of a message: epoch ms (UTC), the host that wrote it or empty, the id, what it is, the rest."""
-
-    time_ms: int
-    host: str
-    id: str
-    flag: str
-    said: str
 
 
 class MainLog:
@@ -114,9 +98,9 @@ class MainLog:
                 continue
             try:
                 whole = self.memory.pieces.whole(line.rstrip("\r"))
-                read = _read(whole, about.options, now_ms) if whole is not None else None
-                if read is not None and (event := self._event_of(read, about)) is not None:
-                    events.append(complete(event, context, may_have_nul=self.memory.may_have_nul))
+                read = read_entry(whole, about.options, now_ms) if whole is not None else None
+                if read is not None and (found := self._events_of(read, about)):
+                    events += [complete(each, context, may_have_nul=self.memory.may_have_nul) for each in found]
             except AdaptError as error:
                 if len(lines) == 1:
                     raise
@@ -125,7 +109,40 @@ class MainLog:
             raise AdaptError("the message is empty")
         return events
 
-    def _event_of(self, line: _Line, about: _Log) -> MailEvent | None:
+    def left(self, context: Context) -> list[MailEvent]:
+        """What waits for a line that does not come, as of a message with no other lines.
+
+        Raises:
+            AdaptError: no customer can be found.
+        """
+        about = _Log(context.options(NAME), context.owners)
+        waiting = [line for message in self.memory.messages.values() for line in message.held or ()]
+        found = filter(None, (self._event_of(line, about) for line in waiting))
+        return [complete(each, context, may_have_nul=self.memory.may_have_nul) for each in found]
+
+    def _events_of(self, line: EximLine, about: _Log) -> Sequence[MailEvent]:
+        """What a line tells, and what waited for it: what was handed on while it came in (`cutthrough_delivery`) is
+        logged before the line that says who sent it."""
+        if line.flag == ">>" and self._waits(line):
+            return ()
+        event = self._event_of(line, about)
+        events = () if event is None else (event,)
+        if line.flag not in _RELEASE:
+            return events
+        message = self._message(line)
+        held, message.held = message.held or (), None
+        return [*events, *filter(None, (self._event_of(each, about) for each in held))]
+
+    def _waits(self, line: EximLine) -> bool:
+        message = self._message(line)
+        if message.sender is not None:
+            return False
+        message.held = message.held or []
+        if len(message.held) < MAX_HELD:
+            message.held.append(line)
+        return True
+
+    def _event_of(self, line: EximLine, about: _Log) -> MailEvent | None:
         if line.flag in ("<=", "(="):
             self._arrived(line)
         elif line.flag in _DELIVERIES:
@@ -138,14 +155,14 @@ class MainLog:
             self._message(line).note_header(*header)
         return None
 
-    def _message(self, line: _Line) -> EximMessage:
-        found = self.memory.messages.get(_key(line))
+    def _message(self, line: EximLine) -> EximMessage:
+        found = self.memory.messages.get(key_of(line))
         if found is None:
             found = EximMessage()
-            keep(self.memory.messages, _key(line), found, MAX_MESSAGES)
+            keep(self.memory.messages, key_of(line), found, MAX_MESSAGES)
         return found
 
-    def _arrived(self, line: _Line) -> None:
+    def _arrived(self, line: EximLine) -> None:
         arrival = read_arrival(line.said)
         if arrival is None:
             return
@@ -169,7 +186,7 @@ class MainLog:
             if message.local or is_private(message.client) or message.client == earlier.given_to:
                 message.inherit(earlier)
 
-    def _delivered(self, line: _Line, about: _Log) -> MailEvent | None:
+    def _delivered(self, line: EximLine, about: _Log) -> MailEvent | None:
         attempt = read_attempt(line.said)
         if attempt is None:
             return None
@@ -188,7 +205,7 @@ class MainLog:
             return None
         return _event(line, message, attempt, "delivered", _reply(attempt), about)
 
-    def _deferred(self, line: _Line, about: _Log) -> MailEvent | None:
+    def _deferred(self, line: EximLine, about: _Log) -> MailEvent | None:
         attempt = read_attempt(line.said, deferred=True)
         if attempt is None:
             return None
@@ -201,7 +218,7 @@ class MainLog:
         self._remember(message, attempt, reply._replace(text=reply.text[:MAX_TEXT]))
         return _event(line, message, attempt, "deferred", reply, about)
 
-    def _failed(self, line: _Line, about: _Log) -> MailEvent | None:
+    def _failed(self, line: EximLine, about: _Log) -> MailEvent | None:
         attempt = read_attempt(line.said)
         if attempt is None:
             return None
@@ -220,7 +237,7 @@ class MainLog:
         return self._failure(line, message, attempt, "bounced", reply, about)
 
     def _failure(
-        self, line: _Line, message: EximMessage, attempt: Attempt, kind: EventType, reply: Reply, about: _Log
+        self, line: EximLine, message: EximMessage, attempt: Attempt, kind: EventType, reply: Reply, about: _Log
     ) -> MailEvent:
         """One that came after a delivery where an earlier pass was taken for that."""
         before = self._counted_before(line, message, attempt)
@@ -229,20 +246,20 @@ class MainLog:
             event.asynchronous, event.sent = True, before.queued_ms or event.sent
         return event
 
-    def _counted_before(self, line: _Line, message: EximMessage, attempt: Attempt) -> HandedOn | None:
+    def _counted_before(self, line: EximLine, message: EximMessage, attempt: Attempt) -> HandedOn | None:
         """What counted of the recipient for another pass of the same mail; None for none."""
         if message.ledger is None:
             if not message.message_id:
                 return None
             message.ledger = {}
         relay = attempt.relay
-        now = HandedOn(_key(line), message.client, relay.ip, relay.port, queued_ms=message.arrived_ms)
+        now = HandedOn(key_of(line), message.client, relay.ip, relay.port, queued_ms=message.arrived_ms)
         found = counted_before(message.ledger, attempt.address, attempt.original, now)
         if found is not None and (earlier := self.memory.messages.get(found.queue_id)) is not None:
             message.inherit(earlier)
         return found
 
-    def _told(self, line: _Line, attempt: Attempt) -> EximMessage:
+    def _told(self, line: EximLine, attempt: Attempt) -> EximMessage:
         """The message, with what this line says of it."""
         message = self._message(line)
         if message.sender is None and attempt.sender is not None:
@@ -278,55 +295,17 @@ class MainLog:
         if reply.code:
             keep(self.memory.replies, attempt.address, reply, MAX_REPLIES)
 
-    def _passed_on(self, line: _Line, message: EximMessage, attempt: Attempt) -> bool:
+    def _passed_on(self, line: EximLine, message: EximMessage, attempt: Attempt) -> bool:
         """Whether what was given to a host is under way here again: under the id that it confirmed, or in a later pass
         that came from there."""
         later_id = passed_as(attempt.text)
-        later = self.memory.messages.get(_key(line._replace(id=later_id))) if later_id else None
+        later = self.memory.messages.get(key_of(line._replace(id=later_id))) if later_id else None
         if later is None:
             later = next((each for each in message.again or () if each.client == attempt.relay.ip), None)
         if later is None or later is message:
             return False
         later.inherit(message)
         return True
-
-
-def _key(line: _Line) -> str:
-    """Ids are unique on one host."""
-    return f"{line.id} {line.host}" if line.host else line.id
-
-
-def _read(line: str, options: FormatOptions, now_ms: int | None) -> _Line | None:
-    """A line of a message; None for another line of the log.
-
-    Raises:
-        AdaptError: it is no line of a log.
-    """
-    host = ""
-    found = _LINE.match(line)
-    if found is None:
-        if _says_nothing(line):
-            return None
-        inner = container_text(line)
-        found = _LINE.match(inner)
-        if found is None:
-            if inner is not line and _says_nothing(inner):
-                return None
-            outer = read_line(line, options.time_zone, now_ms)
-            host, text = outer.host, _FIRST_PART.sub("", outer.text, count=1)
-            if _NEXT_PART.match(text):
-                return None
-            found = _LINE.match(text)
-            if found is None:
-                bare = _BARE.match(text)
-                return _Line(outer.time_ms, host, bare[1], bare[2], bare[3]) if bare else None
-    minute, second, fraction, offset, queue_id, flag, said = found.groups()
-    return _Line(full_time(minute, second, fraction, offset, options.time_zone), host, queue_id, flag, said)
-
-
-def _says_nothing(text: str) -> bool:
-    """Whether it is a line of no message, or the rest of one."""
-    return text[:1] in ("", " ", "\t") or _ANY_LINE.match(text) is not None or text.startswith(_REST)
 
 
 def _reply(attempt: Attempt) -> Reply:
@@ -345,7 +324,7 @@ def _is_a_customers(message: EximMessage, attempt: Attempt) -> bool:
 
 
 def _event(
-    line: _Line, message: EximMessage, attempt: Attempt, kind: EventType, reply: Reply, about: _Log
+    line: EximLine, message: EximMessage, attempt: Attempt, kind: EventType, reply: Reply, about: _Log
 ) -> MailEvent:
     options = about.options
 

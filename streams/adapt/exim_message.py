@@ -1,6 +1,7 @@
 """What the lines of Exim's log have said so far of a message, and what is remembered of a log. Pure."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from streams.adapt.long_lines import LongLines
 from streams.adapt.passes import Ledger
@@ -23,6 +24,8 @@ class EximMessage:
     arrived_ms: int = 0
     waiting: dict[tuple[str, str], Reply] | None = None
     headers: dict[str, str] | None = None
+    #: Lines of deliveries that were made while it came in (`>>`), before the line that says who sent it.
+    held: list[Any] | None = None
     #: The host that took it last.
     given_to: str = ""
     #: Later passes of the same mail, and what counted of all of them.

@@ -153,9 +153,11 @@ def test_folder_of_mails_may_hold_mails_and_mailbox_files(tmp_path: Path) -> Non
         (["{}/*.log"], "{}/*.log: no file has such a name"),
         (["{}"], "{}: has no files"),
         (["{}/a", "{}/b"], "{}/a: cannot be read: No such file or directory"),
+        (["{}/round"], "{}/round: cannot be read: Too many levels of symbolic links"),
     ],
 )
 def test_what_is_not_there_is_said(tmp_path: Path, words: list[str], said: str) -> None:
+    (tmp_path / "round").symlink_to("round")
     with pytest.raises(SettingsError) as error:
         read([each.format(tmp_path) for each in words], "postfix")
     assert str(error.value) == said.format(tmp_path)

@@ -1,6 +1,7 @@
 """Lines of Exim's main log."""
 
 import json
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -308,6 +309,27 @@ def test_host_whose_name_dnssec_proved() -> None:
     assert proved != GOOGLE
     (event,) = read(ARRIVED, SENT.replace(GOOGLE, proved))
     assert (event.type, event.mx_host) == ("delivered", "gmail-smtp-in.l.google.com")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_was_handed_on_while_it_came_in_is_mail_of_who_logged_in(restart: bool) -> None:
+    """The deliveries are logged first (`cutthrough_delivery`)."""
+    context = Context(KEY, load_providers(), {"exim": FormatOptions()}, clock=lambda: NOW_MS)
+    log, events = MainLog(), []
+    through = [SENT.replace("=>", ">>").replace(" F=<b@acme.example>", ""), ARRIVED, f"{ID} Completed"]
+    for text in through:
+        events += log.adapt(line(text).encode(), context)
+        if restart:
+            memory = pickle.loads(pickle.dumps(log.memory))  # noqa: S301 - our own
+            log = MainLog()
+            log.memory = memory
+    assert [(event.type, event.customer) for event in events] == [("delivered", "acme")]
+
+
+def test_what_was_handed_on_counts_where_the_log_never_says_who_sent_it() -> None:
+    through = SENT.replace("=>", ">>").replace(" F=<b@acme.example>", "")
+    assert [event.customer for event in read(through, f"{ID} Completed")] == ["house"]
+    assert [event.customer for event in read(through)] == ["house"]
 
 
 def test_smarthost_on_this_host_is_no_filter() -> None:
