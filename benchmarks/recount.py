@@ -69,7 +69,7 @@ def run_once(broker: Kafka) -> None:
                 for each in partitions
             }
             first = {each.source: each.ids_from for each in wanted}
-            counter = Counter(store, span, batch_readers(settings), sources, first)
+            counter = Counter(store, span, batch_readers(settings), sources, first, SeenIds(64_000_000))
             report, changed = recount(store, span, counter, read_messages(settings.kafka, wanted), put_in_place=True)
             discard(store)
             wall, cpu = time.perf_counter() - began, time.process_time() - used

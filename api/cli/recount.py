@@ -97,7 +97,8 @@ def recount_time(
                 wanted = stretches(settings.kafka, partitions, counted, span.since_s * 1000 - ahead_ms)
                 some = read_messages(settings.kafka, wanted)
                 first = {each.source: each.ids_from for each in wanted}
-            counter = Counter(store, span, readers, _sources(settings, partitions), first)
+            negatives = SeenIds(settings.ingest.dedup_memory_mb * 1_000_000)
+            counter = Counter(store, span, readers, _sources(settings, partitions), first, negatives)
             report, changed = recount(store, span, counter, some, put_in_place=yes)
         finally:
             _discard(store)

@@ -19,17 +19,19 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
+import numpy as np
 
 from jobs.data import recount_sql as sql
 from jobs.data.fault import StoredDataError
 from schemas.counts import MEASURES
-from schemas.times import DAY_S, HOUR_MS, utc_now_ms
+from schemas.times import DAY_MS, DAY_S, HOUR_MS, utc_now_ms
 from streams.intake import count
 from streams.intake.batch import Batch, BatchReader, NegativeEvent, SourcePartition
 from streams.intake.count import counts_table
 from streams.intake.flush import NEGATIVE_DAYS, ONCE, ONE_BLOCK
 from streams.intake.message_senders import name_senders
 from streams.intake.outcomes import counted_one_by_one
+from streams.intake.seen import SeenIds
 from streams.intake.sent import find_sent
 from streams.io.store import NumberParameter, Store
 
@@ -85,11 +87,13 @@ class Counter:
     sources: Mapping[str, SourcePartition]
     #: By source, the first offset that is read: what came before it is asked of the store.
     first: Mapping[str, int]
+    #: Ids of negative events that were read, by the day.
+    negatives: SeenIds
     messages: int = 0
     bad: int = 0
     repeated: int = 0
-    _batches: dict[str, Batch] = field(default_factory=dict)
-    _negatives: set[int] = field(default_factory=set)
+    #: By source, and whether its messages count: those that do not come first.
+    _batches: dict[tuple[str, bool], Batch] = field(default_factory=dict)
     _waiting: int = 0
 
     def take(self, some: Messages) -> None:
@@ -98,34 +102,35 @@ class Counter:
         Raises:
             StoreError: the store failed.
         """
-        source = self.sources[some.source]
-        batch = self._batches.get(some.source)
+        source, place = self.sources[some.source], (some.source, some.counts)
+        batch = self._batches.get(place)
         if batch is None:
-            batch = self._batches[some.source] = Batch(source, some.offsets[0], some.offsets[0])
+            batch = self._batches[place] = Batch(source, some.offsets[0], some.offsets[0])
         self.readers[source.topic](batch, some.payloads, some.offsets, some.time_ms)
         self._waiting += len(some.payloads)
-        if not some.counts or self._waiting >= AT_ONCE:
-            self.store_all(some.time_ms, counts=some.counts)
+        if self._waiting >= AT_ONCE:
+            self.store_all(some.time_ms)
 
-    def store_all(self, now_ms: int, *, counts: bool = True) -> None:
+    def store_all(self, now_ms: int) -> None:
         """Store what waits; `now_ms` is when the last of it was sent."""
-        batches, self._batches, self._waiting = list(self._batches.values()), {}, 0
-        if not batches:
-            return
-        if any(batch.unnamed for batch in batches):
-            name_senders(self.store, batches, now_ms)
+        before = [batch for (_, counts), batch in self._batches.items() if not counts]
+        batches = [batch for (_, counts), batch in self._batches.items() if counts]
+        self._batches, self._waiting = {}, 0
+        if any(batch.unnamed for batch in (*before, *batches)):
+            name_senders(self.store, [*before, *batches], now_ms)
+        for batch in before:
+            batch.source.is_new(count.identities(batch.tally), now_ms // HOUR_MS)
+        self._unread(before, now_ms)
         negatives = self._unseen_negatives(batches, now_ms)
         if any(negatives):
-            find_sent(self.store, batches, negatives)
+            find_sent(self.store, [*before, *batches], negatives)
         for batch, kept in zip(batches, negatives, strict=True):
-            self._count(batch, kept, now_ms, counts=counts)
+            self._count(batch, kept, now_ms)
 
-    def _count(self, batch: Batch, kept: Sequence[NegativeEvent], now_ms: int, *, counts: bool) -> None:
+    def _count(self, batch: Batch, kept: Sequence[NegativeEvent], now_ms: int) -> None:
         tally = batch.tally
         direct = tally.counted()
         is_new = batch.source.is_new(count.identities(tally), now_ms // HOUR_MS)
-        if not counts:
-            return
         self.messages += batch.messages
         self.bad += len(batch.dead)
         self.repeated += int(is_new.size - is_new.sum()) + len(batch.negatives) - len(kept)
@@ -137,27 +142,29 @@ class Counter:
             rows = rows.filter([name != "offset" for name in rows["dimension"].to_pylist()])
             self.store.insert_table(sql.COUNTED, rows.drop_columns(["first_offset", "offsets"]))
 
-    def _unseen_negatives(self, batches: Sequence[Batch], now_ms: int) -> list[list[NegativeEvent]]:
-        hashes = {count.identity(each.event) for batch in batches for each in batch.negatives} - self._negatives
-        known = set(self._negatives)
-        if hashes:
-            since = max(0, now_ms // 1000 - NEGATIVE_DAYS * DAY_S)
-            asked = {"hashes": NumberParameter(sorted(hashes)), "since": since}
-            for identity, source, position in self.store.rows(sql.KNOWN, asked):
-                # What is read here says by itself whether it came before.
-                if source not in self.first or int(position) < self.first[source]:
-                    known.add(int(identity))
+    def _unread(self, batches: Sequence[Batch], now_ms: int) -> list[dict[int, NegativeEvent]]:
+        """Of each batch the negative events whose ids were not read before, by id."""
         found = []
         for batch in batches:
-            kept = []
-            for each in batch.negatives:
-                identity = count.identity(each.event)
-                if identity not in known:
-                    known.add(identity)
-                    self._negatives.add(identity)
-                    kept.append(each)
-            found.append(kept)
+            ids = [count.identity(each.event) for each in batch.negatives]
+            new = self.negatives.add(np.array(ids, np.uint64), now_ms // DAY_MS)
+            some = zip(ids, batch.negatives, new.tolist(), strict=True)
+            found.append({identity: each for identity, each, is_new in some if is_new})
         return found
+
+    def _unseen_negatives(self, batches: Sequence[Batch], now_ms: int) -> list[list[NegativeEvent]]:
+        unread = self._unread(batches, now_ms)
+        hashes = sorted({identity for some in unread for identity in some})
+        if not hashes:
+            return [[] for _ in batches]
+        asked = {"hashes": NumberParameter(hashes), "since": max(0, now_ms // 1000 - NEGATIVE_DAYS * DAY_S)}
+        known = {
+            int(identity)
+            for identity, source, position in self.store.rows(sql.KNOWN, asked)
+            # What is read here says by itself whether it came before.
+            if source not in self.first or int(position) < self.first[source]
+        }
+        return [[each for identity, each in some.items() if identity not in known] for some in unread]
 
 
 def begin(store: Store, span: RecountSpan, sources: Sequence[str]) -> dict[str, int]:

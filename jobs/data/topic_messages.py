@@ -1,9 +1,11 @@
 """The messages of topics from a time on, up to offsets that were counted, to be counted again."""
 
+import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from jobs.data.fault import StoredDataError
 from jobs.data.recount import Messages
@@ -11,10 +13,10 @@ from schemas.settings import Kafka
 from schemas.times import HOUR_MS
 from schemas.wording import rfc3339
 from streams.intake.seen import SEEN_HOURS
-from streams.io.broker import BrokerError, admin, begins, consumer, ends, topic_states
+from streams.io.broker import BrokerError, admin, begins, consumer, ends, runs_by_partition, topic_states
 
-#: Messages taken at a time.
-AT_ONCE = 5_000
+#: Messages taken at a time, as intake does, and how long they are waited for, in s.
+AT_ONCE, POLL_S = 1_000, 0.1
 #: How long the broker may say nothing while messages are left, in s.
 SILENT_S = 30.0
 LOOKUP_S = 20.0
@@ -116,32 +118,39 @@ def read_messages(kafka: Kafka, wanted: Sequence[Stretch]) -> Iterator[Messages]
     """
     left = {(each.topic, each.partition): each for each in wanted if each.ids_from < each.end}
     reading = consumer(kafka, "recount", **{"enable.partition.eof": False})
+    heard_s = time.monotonic()
     try:
         reading.assign([TopicPartition(each.topic, each.partition, each.ids_from) for each in left.values()])
         while left:
-            taken = reading.consume(AT_ONCE, SILENT_S)
-            if not taken and not _all_read(reading, left):
+            # A full number is waited for until the time is over: the last messages are fewer.
+            taken = reading.consume(AT_ONCE, POLL_S)
+            for error in filter(None, map(Message.error, taken)):
+                raise BrokerError(f"Kafka at {kafka.bootstrap}: {error.str()}")
+            for place, run in runs_by_partition(taken):
+                if (each := left.get(place)) is not None:
+                    yield from _within(each, run)
+            if taken:
+                heard_s = time.monotonic()
+            if not _all_read(reading, left) and time.monotonic() - heard_s > SILENT_S:
                 raise BrokerError(
                     f"Kafka at {kafka.bootstrap}: nothing came for {SILENT_S:g} s while messages are left"
                 )
-            runs: dict[tuple[tuple[str, int], bool], list[tuple[int, bytes, int]]] = {}
-            for message in taken:
-                if error := message.error():
-                    raise BrokerError(f"Kafka at {kafka.bootstrap}: {error.str()}")
-                place = str(message.topic()), int(message.partition() or 0)
-                offset = int(message.offset() or 0)
-                each = left.get(place)
-                if each is not None and offset < each.end:
-                    run = runs.setdefault((place, offset >= each.first), [])
-                    run.append((offset, message.value() or b"", message.timestamp()[1]))
-            for (place, counts), run in sorted(runs.items()):
-                offsets, payloads, times = zip(*run, strict=True)
-                yield Messages(left[place].source, payloads, offsets, max(times), counts)
-            _all_read(reading, left)
     except KafkaException as error:
         raise BrokerError(f"Kafka at {kafka.bootstrap}: {error}") from error
     finally:
         reading.close()
+
+
+def _within(stretch: Stretch, run: Sequence[Message]) -> Iterator[Messages]:
+    """What of a run of messages lies in a stretch: first what is read for the ids, then what counts."""
+    offsets = cast(list[int], list(map(Message.offset, run)))
+    first, end = bisect_left(offsets, stretch.first), bisect_left(offsets, stretch.end)
+    for start, stop, counts in ((0, min(first, end), False), (first, end, True)):
+        if start < stop:
+            some = run[start:stop]
+            payloads = [value or b"" for value in map(Message.value, some)]
+            time_ms = max(map(Message.timestamp, some))[1]
+            yield Messages(stretch.source, payloads, offsets[start:stop], time_ms, counts)
 
 
 def _all_read(reading: Consumer, left: dict[tuple[str, int], Stretch]) -> bool:

@@ -27,7 +27,7 @@ from streams.intake.partitions import PartitionKey, Partitions
 from streams.intake.refusals import Refused
 from streams.intake.stored_refusals import refresh
 from streams.io import tracing
-from streams.io.broker import BrokerError, Publisher
+from streams.io.broker import BrokerError, Publisher, runs_by_partition
 from streams.io.pulse import Pulse
 from streams.io.store import Store, StoreError
 
@@ -287,22 +287,13 @@ class IngestWorker:
 
     def _take(self, messages: list[Message]) -> None:
         now_ms = self.clock()
-        # Methods are mapped over the messages here and below: half the cost of calling them one by one.
         if any(map(Message.error, messages)):
             for message in messages:
                 if (error := message.error()) is not None:
                     self._partitions.handle_error(message, error)
             messages = [message for message in messages if message.error() is None]
-        # Messages come in runs of one partition, which are taken at once: behind on a topic, as a rule all in one.
-        topics, partitions = list(map(Message.topic, messages)), list(map(Message.partition, messages))
-        alike = messages and topics.count(topics[0]) == partitions.count(partitions[0]) == len(messages)
-        end = 0
-        while end < len(messages):
-            start, key = end, (topics[end], partitions[end])
-            end = len(messages) if alike else end + 1
-            while end < len(messages) and partitions[end] == key[1] and topics[end] == key[0]:
-                end += 1
-            self._take_run((key[0] or "", key[1] or 0), messages[start:end], now_ms)
+        for key, run in runs_by_partition(messages):
+            self._take_run(key, run, now_ms)
         self.metrics.messages += len(messages)
 
     def _take_run(self, key: PartitionKey, messages: Sequence[Message], now_ms: int) -> None:

@@ -4,7 +4,7 @@ import ctypes
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import confluent_kafka
@@ -221,6 +221,23 @@ def consumer(kafka: Kafka, group: str, **options: Any) -> Consumer:
         return Consumer(config, logger=client_log)
     except (KafkaException, ValueError, TypeError) as error:
         raise _failed(f"Kafka at {kafka.bootstrap}", error) from error
+
+
+def runs_by_partition(messages: Sequence[Message]) -> Iterator[tuple[tuple[str, int], Sequence[Message]]]:
+    """Messages without errors, in runs of one topic and partition, each with which.
+
+    They come in runs: of one who is behind on a topic, as a rule all in one. Methods are mapped over the messages,
+    which is half the cost of calling them one by one.
+    """
+    topics, partitions = list(map(Message.topic, messages)), list(map(Message.partition, messages))
+    alike = messages and topics.count(topics[0]) == partitions.count(partitions[0]) == len(messages)
+    end = 0
+    while end < len(messages):
+        start, topic, partition = end, topics[end], partitions[end]
+        end = len(messages) if alike else end + 1
+        while end < len(messages) and partitions[end] == partition and topics[end] == topic:
+            end += 1
+        yield (topic or "", partition or 0), messages[start:end]
 
 
 class Publisher:

@@ -120,7 +120,7 @@ def spoil(store: Store, customer: str, minute: int, delivered: int) -> None:
 
 
 def counter(store: Store) -> Counter:
-    return Counter(store, SPAN, {TOPIC: READER}, {SOURCE: source()}, {SOURCE: 0})
+    return Counter(store, SPAN, {TOPIC: READER}, {SOURCE: source()}, {SOURCE: 0}, SeenIds(1_000_000))
 
 
 EVENTS = st.lists(
