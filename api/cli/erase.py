@@ -1,6 +1,5 @@
 """The commands `repmon erase ...`: what is stored of a customer or a recipient is removed, with a receipt."""
 
-import time
 from collections.abc import Sequence
 
 import click
@@ -51,7 +50,7 @@ def customer(settings: Settings, name: str, by: str, why: str, yes: bool, as_jso
             why=why,
             dry_run=not yes,
             forgotten_s=settings.monitor.long_windows_every_s + SPARE_S,
-            wait=_waited,
+            say=print_note,
         )
         _finish(settings, store, found, OF_CUSTOMER, as_json=as_json)
 
@@ -72,11 +71,6 @@ def recipient(settings: Settings, address: str, by: str, why: str, yes: bool, as
     with patient_store(settings.clickhouse, PATIENT_S) as store:
         found = erase_recipient(store, address, key=settings.ingest.hash_key, by=by, why=why, dry_run=not yes)
         _finish(settings, store, found, OF_RECIPIENT, as_json=as_json)
-
-
-def _waited(seconds: float) -> None:
-    print_note(f"a monitor runs: waiting {seconds:g} s until it judges nobody by what is erased")
-    time.sleep(seconds)
 
 
 def _finish(settings: Settings, store: Store, found: ErasureReceipt, topics: Sequence[str], *, as_json: bool) -> None:

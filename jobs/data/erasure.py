@@ -47,11 +47,13 @@ SELECT countIf(has_lightweight_delete), countIf(NOT has(projections, {projection
 WHERE database = currentDatabase() AND table = {table:String} AND active
 """
 LAST_JUDGED = "SELECT toUnixTimestamp64Milli(toDateTime64(max(updated), 3, 'UTC')) FROM standings"
+LAST_SHOWN = f"{LAST_JUDGED} WHERE customer = {{name:String}}"
 SUBJECT_BYTES = 16
 #: A monitor judges everybody every ten minutes: one that wrote nothing for longer does not run.
 UNJUDGED_MS = 15 * MINUTE_MS
-#: How long a judgement may last that does not know yet of a fresh start, in s.
-TAKEN_UP_S = 5.0
+#: How long a judgement may last that does not know yet of a fresh start, in s; and how often it is looked for one that
+#: does.
+TAKEN_UP_S, LOOK_S = 5.0, 1.0
 
 
 class ErasedTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,12 +102,14 @@ def erase_customer(
     dry_run: bool,
     forgotten_s: float,
     wait: Callable[[float], None] = time.sleep,
+    say: Callable[[str], None] = lambda _: None,
 ) -> ErasureReceipt:
     """Erase a customer from every table. `over` are the states of a measure of the hook that is in force no more.
 
     Rows go part by part, and a monitor that judged by what is left of them would see rates that never were. So the
-    customer is first judged afresh. `forgotten_s` is how long a monitor keeps figures in memory: what it wrote
-    meanwhile is erased after that. Where no monitor runs nothing is waited for.
+    customer is first judged afresh, and nothing goes before the monitor has shown that it was; where that changes
+    nothing that is shown, not before `forgotten_s`, which is how long a monitor keeps figures in memory. What it wrote
+    meanwhile goes last. Where no monitor runs nothing is waited for.
 
     Raises:
         StoredDataError: no name is given, or the hook still acts on the customer.
@@ -126,10 +130,11 @@ def erase_customer(
         rows = before
         if any(before) and _judged_lately(store, began_ms):
             _begin_anew(store, name, by, began_ms)
-            wait(TAKEN_UP_S)
+            say(f"a monitor runs: waiting until it judges nobody by what is erased, for at most {forgotten_s:g} s")
+            _wait_until_judged(store, name, utc_now_ms(), forgotten_s, wait)
             fresh = [each.table == "fresh_starts" for each in CUSTOMER]
             _change(store, CUSTOMER, values, [0 if kept else found for kept, found in zip(fresh, before, strict=True)])
-            wait(forgotten_s)
+            wait(TAKEN_UP_S)
             rows = _counted(store, CUSTOMER, values)
         _change(store, CUSTOMER, values, rows)
         _finish(store, CUSTOMER)
@@ -206,6 +211,19 @@ def _begin_anew(store: Store, name: str, by: str, now_ms: int) -> None:
     since = utc_time(first_minute(now_ms) * 1000)
     row = {"customer": name, "decided": utc_time(now_ms), "since": since, "who": by, "why": ERASED}
     store.insert("fresh_starts", {column: [value] for column, value in row.items()})
+
+
+def _wait_until_judged(
+    store: Store, name: str, since_ms: int, forgotten_s: float, wait: Callable[[float], None]
+) -> None:
+    """Until a judgement is shown that began after `since_ms` (epoch ms) and so knows of the fresh start, or nothing of
+    before it can be in memory any more. A judgement that does not know of it may be under way, so at least for as long
+    as one takes."""
+    wait(TAKEN_UP_S)
+    waited_s = TAKEN_UP_S
+    while waited_s < forgotten_s and int(store.rows(LAST_SHOWN, {"name": name})[0][0]) < since_ms:
+        wait(LOOK_S)
+        waited_s += LOOK_S
 
 
 def _counted(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any]) -> list[int]:

@@ -11,9 +11,10 @@ BEFORE, COUNTED = "recount_before", "recount_counted"
 KEYS = "dimension, customer, stream, class, bucket, value, source"
 _COLUMNS = f"{KEYS}, {', '.join(MEASURES)}"
 _SUMS = ", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)
-#: `{table}` is one of the two.
+#: `{table}` is one of the two. Its columns have the functions of those of `counts`, so merges add up what was counted
+#: of one key in many portions: there are no more rows than keys.
 CREATE = f"""
-CREATE TABLE {{table}} ENGINE = MergeTree ORDER BY (dimension, customer, bucket)
+CREATE TABLE {{table}} ENGINE = AggregatingMergeTree ORDER BY ({KEYS})
 EMPTY AS SELECT {_COLUMNS}, last_offset FROM counts
 """  # noqa: S608 - texts of this project
 DROP = "DROP TABLE IF EXISTS {table} SYNC"

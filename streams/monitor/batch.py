@@ -248,13 +248,16 @@ class BatchJudge:
         return self._incidents.affected(changed, now_ms)
 
     def refresh_fresh_starts(self, now_ms: int) -> set[str]:
-        """Look for fresh starts. Returns who is to be judged again.
+        """Look for fresh starts. Returns who is to be judged again. What is kept of them is forgotten at once, however
+        long it takes until they are judged: their counts may be about to be erased (jobs/data/erasure.py).
 
         Raises:
             StoreError: the store failed; look again later.
         """
         found = self._fresh_starts.refresh(now_ms)
         if found:
+            with self._windows_lock:
+                self._windows.forget_some(found)
             self._pools.forget()
         return found
 

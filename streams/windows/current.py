@@ -141,7 +141,7 @@ class Windows:
             since = read_since(self._store, now_ms)
         if since:
             since = fresh_starts.after(since, begin(max(self._lengths, default=0), now_ms))
-            self._forget(since)
+            self.forget_some(since)
         since_ms = now_ms - max(self._lengths[: self._windows], default=0)
         listings = read_listings(self._store, since_ms, WEIGHTS, KINDS)
         if listings and self._left_out != {}:
@@ -186,7 +186,8 @@ class Windows:
             if part is not None:
                 part.leave_out(wanted)
 
-    def _forget(self, customers: Iterable[str]) -> None:
+    def forget_some(self, customers: Iterable[str]) -> None:
+        """Read these again: of whom a fresh start is known, nothing of before it is kept."""
         self._kept.forget(customers)
         for part in (self._by_provider, self._classes, self._baselines):
             if part is not None:

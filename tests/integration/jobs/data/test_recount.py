@@ -191,6 +191,17 @@ def test_report_says_what_changes_and_a_trial_changes_nothing(store: Store) -> N
     assert list(report_lines(report))[-1] == "0 customers differ"
 
 
+def test_what_is_counted_of_one_key_in_many_portions_becomes_one_row(store: Store) -> None:
+    begin(store, SPAN, [SOURCE])
+    row = "SELECT 'provider', 'a', toDateTime({at:UInt32}), 'yahoo', 's', {n:UInt64}"
+    for delivered in (3, 4):
+        asked = {"at": SPAN.since_s, "n": delivered}
+        store.run(f"INSERT INTO recount_counted (dimension, customer, bucket, value, source, delivered) {row}", asked)
+    store.run("OPTIMIZE TABLE recount_counted FINAL")
+    assert store.rows("SELECT count(), sum(delivered), sum(hard) FROM recount_counted") == [(1, 7, 0)]
+    discard(store)
+
+
 def test_difference_of_many_rows_lands_in_one_part(store: Store) -> None:
     """Whole or not at all, however many rows it has."""
     begin(store, SPAN, [SOURCE])

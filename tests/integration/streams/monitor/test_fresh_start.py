@@ -65,6 +65,22 @@ def test_open_alerts_are_resolved_at_once_and_say_why(ground: Ground) -> None:
 
 
 @pytest.mark.usefixtures("standing_clock")
+def test_monitor_that_sees_a_fresh_start_keeps_nothing_of_before_it(ground: Ground) -> None:
+    """Who is erased is given one, and it and the counts are gone before the customer may be judged again."""
+    ground.put(Row(NOW - 3 * DAY, delivered=9_000, hard=1_500))
+    judge = ground.judge(long_windows_every_s=3_600.0)
+    judge.judge_customers(["acme"], NOW_MS)
+    assert {each.data.kind for each in ground.sent} == {"opened"}
+    give_fresh_start(ground.store, "acme", by="Ida", why="(erased)", now_ms=NOW_MS)
+    assert judge.refresh_fresh_starts(NOW_MS + 1) == {"acme"}
+    for table in ("counts", "fresh_starts", "alerts", "alert_states", "standings"):
+        ground.store.run(f"TRUNCATE TABLE {table}")
+    ground.sent.clear()
+    judge.judge_customers(["acme"], NOW_MS + 2)
+    assert not ground.sent
+
+
+@pytest.mark.usefixtures("standing_clock")
 def test_what_is_bad_after_a_fresh_start_is_an_alert_of_its_own(ground: Ground) -> None:
     ground.put(BAD)
     judge = ground.judge()
