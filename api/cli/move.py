@@ -12,6 +12,7 @@ from jobs.data.fault import StoredDataError
 from jobs.data.moving import ComparedTable, move
 from jobs.embedded.folder import DataFolder
 from jobs.setup.migrate import migrate
+from jobs.setup.retention import apply_retention, changes, kept_days, planned_lines
 from schemas.settings import ClickHouse, Settings, names_store
 from streams.io.store import open_store
 
@@ -30,8 +31,9 @@ def move_store(settings: Settings, folder: Path, as_json: bool) -> None:
     """Copy the embedded store of a data folder to a server.
 
     That is the server of the settings. Counts with their offsets, evidence, alerts, decisions and all else; the
-    tables are made first. Nothing may run on either meanwhile. Run again after a failure it goes on. At the end
-    both are compared table by table; the exit code is 1 where one differs. The embedded store is left as it is.
+    tables are made first, and keep rows for as long as the settings say. Nothing may run on either meanwhile. Run
+    again after a failure it goes on. At the end both are compared table by table; the exit code is 1 where one
+    differs. The embedded store is left as it is.
     """
     if not names_store(settings):
         raise StoredDataError("clickhouse.url: name the server to move to")
@@ -45,6 +47,10 @@ def move_store(settings: Settings, folder: Path, as_json: bool) -> None:
             print_note(f"applied {name} to the embedded store")
         migrate(settings.clickhouse)
         with open_store(own) as source, patient_store(settings.clickhouse, PATIENT_S) as target:
+            apply_retention(target, settings.retention)
+            shorter = [each for each in changes(kept_days(source), settings.retention) if each.shortens]
+            for line in planned_lines(source, shorter):
+                print_note(f"the server's retention: {line}")
             compared = move(source, target, data.path / PROGRESS, print_note)
     finally:
         data.give_back()

@@ -16,6 +16,7 @@ from schemas.version import VERSION
 from streams.io.store import Store
 
 FORMAT = 1
+PRIVATE = 0o600
 MANIFEST = "manifest.json"
 #: Tables of which nothing is exported: what is in them is a secret, or says nothing by itself.
 LEFT_OUT: Mapping[str, str] = {
@@ -84,18 +85,23 @@ def export_customer(store: Store, name: str, target: Path) -> ExportManifest:
     part = target.with_name(f"{target.name}.part")
     if target.exists():
         raise StoredDataError(f"{target}: is there already")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        part.chmod(0o600)
-        manifest = ExportManifest(
-            format=FORMAT,
-            repmon=VERSION,
-            customer=name,
-            time_ms=began_ms,
-            tables=tuple(_table(store, archive, each, values) for each in exported()),
-            left_out=LEFT_OUT,
-        )
-        archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-    part.replace(target)
+    part.unlink(missing_ok=True)
+    try:
+        part.touch(PRIVATE, exist_ok=False)  # nobody else may read it, not even while it is written
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            manifest = ExportManifest(
+                format=FORMAT,
+                repmon=VERSION,
+                customer=name,
+                time_ms=began_ms,
+                tables=tuple(_table(store, archive, each, values) for each in exported()),
+                left_out=LEFT_OUT,
+            )
+            archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        part.replace(target)
+    except BaseException:  # what is of the customer stays nowhere
+        part.unlink(missing_ok=True)
+        raise
     return manifest
 
 

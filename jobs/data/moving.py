@@ -4,8 +4,12 @@ Nothing may store in either meanwhile. A table is copied in parts, each a statem
 often it is asked. Rows of most tables have a key, and one that comes twice is one. Counts are sums: each of their parts
 has a token, and which parts are copied is kept in a file next to the store, so that a run that was killed is gone on
 with, and the part that it was at is taken once.
+
+Rows older than a table keeps them are there until the engine merges their files, which each store does when it likes:
+they are compared with nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import msgspec
 
 from jobs.data.fault import StoredDataError
 from schemas.counts import MEASURES
+from schemas.times import utc_now_ms
 from streams.intake.flush import ONCE, ONE_BLOCK
 from streams.io.store import Store
 
@@ -48,9 +53,16 @@ PART_OF_TABLE = """
 SELECT {columns} FROM {table} FINAL WHERE cityHash64({key}) % {parts:UInt32} = {part:UInt32} ORDER BY {key}
 """
 KEY = "SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
-#: How many rows there are as they count, and a number that changes with any of them.
-SUM_OF_COUNTS = f"SELECT count(), groupBitXor(cityHash64(*)) FROM ({_COUNTS.format('1')})"  # noqa: S608
-SUM_OF_TABLE = "SELECT count(), groupBitXor(cityHash64(toJSONString(tuple({columns})))) FROM {table} FINAL"
+#: How many rows there are as they count, and a number that changes with any of them. `{kept}` is a condition of ours.
+SUM_OF_COUNTS = f"SELECT count(), groupBitXor(cityHash64(*)) FROM ({_COUNTS.format('{kept}')})"  # noqa: S608
+SUM_OF_TABLE = """
+SELECT count(), groupBitXor(cityHash64(toJSONString(tuple({columns})))) FROM {table} FINAL WHERE {kept}
+"""
+MADE = "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
+_TTL = re.compile(r"\bTTL (.+?) \+ (toInterval\w+)\((\d+)\)")
+#: Rows that a table keeps for a day or an hour more, whichever it counts in: what goes sooner may be gone in one.
+#: An offset's time added to that is none that the store can tell.
+KEPT = "{age} > toDateTime({{now:UInt32}}, 'UTC') - {interval}({least})"
 
 
 class MoveProgress(msgspec.Struct, kw_only=True):
@@ -71,9 +83,13 @@ class ComparedTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def move(
-    source: Store, target: Store, progress_file: Path, say: Callable[[str], None] = lambda _: None
+    source: Store,
+    target: Store,
+    progress_file: Path,
+    say: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], int] = utc_now_ms,
 ) -> list[ComparedTable]:
-    """Copy every table, or go on with that, and compare them.
+    """Copy every table, or go on with that, and compare them. `clock` says the time (epoch ms).
 
     Raises:
         StoredDataError: the target has counts that are not of this move.
@@ -87,20 +103,29 @@ def move(
             progress.done[table] = part + 1
             _keep(progress_file, progress)
         say(f"copied {table}")
-    return list(compare(source, target, progress.parts))
+    return list(compare(source, target, progress.parts, clock() // 1000))
 
 
-def compare(source: Store, target: Store, tables: Mapping[str, int]) -> Iterator[ComparedTable]:
-    """Each table in both.
+def compare(source: Store, target: Store, tables: Mapping[str, int], now_s: int) -> Iterator[ComparedTable]:
+    """Each table in both: the rows that are not about to go at `now_s` (epoch s).
 
     Raises:
         StoreError: one of them failed.
     """
     for table in tables:
+        kept = dict.fromkeys(each for store in (source, target) if (each := _kept(store, table)))
         sql = SUM_OF_COUNTS if table == "counts" else _of(SUM_OF_TABLE, source, table)
-        (ours, our_sum), (theirs, their_sum) = source.rows(sql)[0], target.rows(sql)[0]
+        sql = sql.replace("{kept}", " AND ".join(kept) or "1")
+        bound = {"now": now_s} if kept else {}
+        (ours, our_sum), (theirs, their_sum) = source.rows(sql, bound)[0], target.rows(sql, bound)[0]
         equal = (ours, our_sum) == (theirs, their_sum)
         yield ComparedTable(table=table, rows=int(ours), target_rows=int(theirs), equal=equal)
+
+
+def _kept(store: Store, table: str) -> str:
+    """Which rows a table keeps, as a condition; empty where it keeps all."""
+    found = _TTL.search(str(store.rows(MADE, {"table": table})[0][0]))
+    return KEPT.format(age=found[1], interval=found[2], least=int(found[3]) - 1) if found else ""
 
 
 def _progress(source: Store, target: Store, file: Path) -> MoveProgress:

@@ -1,6 +1,8 @@
 """Who is erased is gone from every table, and the figures of everybody else stay."""
 
+import errno
 import json
+import stat
 import zipfile
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -144,6 +146,36 @@ def test_export_has_what_would_be_erased_of_the_customer_alone(scene: Store, tmp
     assert sum(json.loads(line)["delivered"] for line in files["counts.jsonl"].splitlines()) == delivered
     with pytest.raises(StoredDataError, match="is there already"):
         export_customer(scene, NAME, tmp_path / "one.zip")
+
+
+def test_export_that_fails_leaves_nothing(scene: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+
+    def full(_self: zipfile.ZipFile, _name: str, _text: bytes) -> None:
+        modes.extend(stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(OSError, match="No space left"):
+        export_customer(scene, NAME, tmp_path / "one.zip")
+    assert modes == [0o600]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["客" * 256, "/../../etc/passwd", "a'b\"c\\d {name:String} %s"])
+def test_customer_of_any_name_is_exported_and_erased(store: Store, tmp_path: Path, name: str) -> None:
+    put(store, "events", customer=name, time=NOW, id="1")
+    put(store, "alerts", customer=name, time=NOW, id="a", event=event(name, "alert"))
+    put(store, "outgoing_events", id="o", due=NOW, updated=NOW, event=event(name, ""))
+    put(store, "events", customer=f"{name}x", time=NOW, id="1")
+    manifest = export_customer(store, name, tmp_path / "one.zip")
+    assert (manifest.customer, manifest.rows) == (name, 3)
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert set(archive.namelist()) == {"manifest.json", *(each.file for each in manifest.tables)}
+        assert json.loads(archive.read("events.jsonl"))["customer"] == name
+    found = erase_customer(store, name, key=KEY, dry_run=False, **ASKED)
+    assert (found.rows, found.is_complete) == (3, True)
+    assert store.rows("SELECT customer FROM events") == [(f"{name}x",)]
 
 
 def test_recipient_is_gone_by_hash_and_in_clear(scene: Store) -> None:

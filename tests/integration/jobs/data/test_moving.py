@@ -1,5 +1,7 @@
 """A store is copied to another over HTTP, and goes on there."""
 
+import contextlib
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,12 +10,13 @@ import pytest
 
 from jobs.data import moving
 from jobs.data.fault import StoredDataError
-from jobs.data.moving import compare, move
+from jobs.data.moving import ComparedTable, compare, move
 from jobs.embedded.store_server import StoreServer
 from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
 from streams.io.store import Store, StoreError, open_store
 from tests.support.batches import NOW, batch, counted, flushed, put, stored, taken_up
+from tests.support.every_table import fill_every_table
 
 LETTER = "INSERT INTO dead_letters (topic, source, position, time, payload) VALUES ('t', 's', 1, now(), unhex('ff00'))"
 
@@ -77,7 +80,38 @@ def test_move_that_fails_goes_on_and_counts_stay_exact(
     assert flushed(target, going_on).ours
     assert (counted(target), counted(target, "complained"), stored(target)) == (21, 2, 24)
     tables = {each.table: 1 for each in compared}
-    assert "counts" in [each.table for each in compare(store, target, tables) if not each.equal]
+    assert "counts" in [each.table for each in compare(store, target, tables, NOW // 1000) if not each.equal]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_table_is_moved_whenever_a_run_is_killed(
+    store: Store, target: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Rows that are too old may go at any time, in either."""
+    tables = fill_every_table(store, seed)
+    monkeypatch.setattr(moving, "PART_ROWS", 30)
+    chance, insert = random.Random(seed), Store.insert_native
+
+    def killed(self: Store, table: str, rows: bytes, settings: dict[str, object] | None = None) -> None:
+        before = chance.random() < 0.15
+        if not before:
+            insert(self, table, rows, settings)
+        if before or chance.random() < 0.15:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "insert_native", killed)
+    runs, compared = 0, list[ComparedTable]()
+    while not compared:
+        runs += 1
+        with contextlib.suppress(KeyboardInterrupt):
+            compared = move(store, target, tmp_path / "move.json")
+    assert runs > 3
+    assert {each.table for each in compared} == tables - set(moving.LEFT_OUT)
+    assert [each for each in compared if not each.equal or not each.rows] == []
+    for table in tables - set(moving.LEFT_OUT):
+        target.run(f"OPTIMIZE TABLE {table} FINAL")
+    moved = dict.fromkeys((each.table for each in compared), 1)
+    assert [each for each in compare(store, target, moved, NOW // 1000) if not each.equal] == []
 
 
 def test_tables_that_have_counts_are_not_moved_into(store: Store, target: Store, tmp_path: Path) -> None:

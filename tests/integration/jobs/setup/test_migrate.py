@@ -11,12 +11,20 @@ from api.explain.build import explain
 from api.http.rates import Definition
 from api.http.standing import standing
 from api.text.explanation import lines
-from jobs.data.erasure_plan import Erasure, change_sql
+from jobs.data.erasure_plan import CUSTOMER, RECIPIENT, change_sql, project_sql, purge_sql
 from jobs.operator.decisions import acknowledge
 from jobs.operator.suspensions import suspend
 from jobs.setup.current_tables import FILE, current_tables
-from jobs.setup.migrate import BESIDE, check_nobody_stores, migrate, migrations, render
-from jobs.setup.retention import MODIFY
+from jobs.setup.migrate import (
+    BESIDE,
+    CREATE_DATABASE,
+    CREATE_RECORD,
+    check_nobody_stores,
+    migrate,
+    migrations,
+    render,
+)
+from jobs.setup.retention import MODIFY, SETTABLE
 from schemas import policy, providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse
@@ -235,13 +243,18 @@ def test_cluster_setting_gives_replicated_engines_on_cluster() -> None:
 
 
 def test_the_engine_reads_every_statement_of_a_cluster(store: Store) -> None:
-    settings = ClickHouse(cluster="main")
-    made = [render(s, settings) for each in migrations() for s in each.statements]
-    kept = [MODIFY.format(table="counts", on_cluster="ON CLUSTER main", age="bucket", days=400)]
-    whose = "customer = {customer:String}"
-    plan = Erasure("events", whose), Erasure("counts", whose, projection="hourly")
-    erased = [sql for each in plan for sql in change_sql(each, "ON CLUSTER main")]
-    statements = made + kept + erased
+    """Migrations, retention and erasure of every table. What a worker and a recount send names no cluster: it is sent
+    to one replica, which tells the others."""
+    settings, on_cluster = ClickHouse(cluster="main"), "ON CLUSTER main"
+    made = [CREATE_DATABASE, CREATE_RECORD, *(each for found in migrations() for each in found.statements)]
+    kept = [
+        MODIFY.format(table=table, on_cluster=on_cluster, age=age, days=400) for table, (age, _) in SETTABLE.items()
+    ]
+    erased = [sql for each in (*CUSTOMER, *RECIPIENT) for sql in change_sql(each, on_cluster)]
+    erased += [
+        sql(each, on_cluster) for each in (*CUSTOMER, *RECIPIENT) if each.projection for sql in (purge_sql, project_sql)
+    ]
+    statements = [render(each, settings) for each in made] + kept + erased
     read = store.rows(READ, {"statements": statements})
     assert len(read) == len(statements)
     assert all("ON CLUSTER main" in str(text) for (text,) in read)
