@@ -205,7 +205,7 @@ def judged(
         _store(store, fleet, new, begin_s, company=before > -(10**9), dedicated=bool(listed))
         for each in listed:
             if before < each.at <= at:
-                _list(store, each, begin_s)
+                list_addresses(store, each, begin_s)
         before, clock[0] = at, at
         now_ms = (begin_s + at) * 1000
         judge_all(judge, fleet.names, now_ms, pools=pools)
@@ -223,7 +223,7 @@ def judge_all(judge: BatchJudge, names: Collection[str], now_ms: int, *, pools: 
         judge.judge_pools(now_ms)
 
 
-def _list(store: Store, listed: Listed, begin_s: int) -> None:
+def list_addresses(store: Store, listed: Listed, begin_s: int) -> None:
     """As a scan of blocklists would tell."""
     count = len(listed.addresses)
     store.insert(

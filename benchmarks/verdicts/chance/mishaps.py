@@ -1,7 +1,7 @@
 """What hits many customers together, from chance: at a provider, a pool, a list, or in the own network."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from math import tau
 from typing import Literal
 
@@ -11,7 +11,8 @@ from benchmarks.verdicts.chance.people import Person
 from benchmarks.verdicts.fleet import DAY, HOUR, PROVIDERS
 from benchmarks.verdicts.mail import Ints, Numbers
 
-Outcome = Literal["hard", "block", "expired", "complained"]
+#: `listed`: no outcome of mail; addresses that a critical list names.
+Outcome = Literal["hard", "block", "expired", "complained", "listed"]
 #: Those that an incident can be of; `other` is no provider.
 NAMED = tuple(place for place, name in enumerate(PROVIDERS) if name != "other")
 
@@ -20,7 +21,9 @@ NAMED = tuple(place for place, name in enumerate(PROVIDERS) if name != "other")
 class Mishap:
     """From and to (s after the beginning) the rate at some providers (by place) is `rate` more, by the share of the
     time that is over; of one pool alone where it has one. `batch_h`: complaints about the hours before `begins` that
-    are `known` at one moment, at that rate."""
+    are `known` at one moment, at that rate. What expires is known at that moment too, where there is one. `listed`: of
+    the addresses (those of the pool, where it has one) such a share is named by a critical list at `begins`. `again`:
+    it strikes a second time or later."""
 
     what: str
     begins: int
@@ -31,6 +34,13 @@ class Mishap:
     pool: str = ""
     batch_h: float = 0.0
     known: int = 0
+    listed: float = 0.0
+    again: bool = False
+
+    @property
+    def together(self) -> bool:
+        """Whether what is given up is known at one moment."""
+        return self.outcome == "expired" and self.known > 0
 
 
 class Shaped:
@@ -44,8 +54,9 @@ class Shaped:
         rate = np.where(during, mishap.rate(through.astype(np.float64)), 0.0)
         both = rate[:, None] * here
         nothing = np.zeros_like(both)
-        self.rate: Numbers = nothing if mishap.batch_h else both
-        self.batch: Numbers = both if mishap.batch_h else nothing
+        at_once = bool(mishap.batch_h) or mishap.together
+        self.rate: Numbers = nothing if at_once else both
+        self.batch: Numbers = both if at_once else nothing
 
 
 def constant(rate: float) -> Callable[[Numbers], Numbers]:
@@ -70,7 +81,7 @@ def waves(rate: float, times: int) -> Callable[[Numbers], Numbers]:
 
 def mishaps_at(rng: np.random.Generator, begin: int, kind: str, pools: tuple[str, ...]) -> list[Mishap]:
     """One kind of them, about a time (s)."""
-    return [_MAKE[kind](rng, begin, pools)]
+    return list(_SEVERAL[kind](rng, begin, pools)) if kind in _SEVERAL else [_MAKE[kind](rng, begin, pools)]
 
 
 def _some_provider(rng: np.random.Generator) -> tuple[int, ...]:
@@ -161,6 +172,56 @@ def _complaints(rng: np.random.Generator, begin: int, _pools: tuple[str, ...]) -
     )
 
 
+def _together(rng: np.random.Generator, begin: int, _pools: tuple[str, ...]) -> Mishap:
+    """What is deferred for hours, and given up all at once a day or more later."""
+    places, hours, rate = _some_provider(rng), float(rng.uniform(1, 8)), float(rng.uniform(0.3, 1.0))
+    ends = begin + round(hours * HOUR)
+    known = ends + round(float(rng.uniform(12, 60)) * HOUR)
+    what = f"{rate:.0%} at {PROVIDERS[places[0]]} deferred for {hours:.1f} h, given up together at {known / HOUR:.0f} h"
+    return Mishap(
+        what=what, begins=begin, ends=ends, places=places, outcome="expired", rate=constant(rate), known=known
+    )
+
+
+def _mass_listing(rng: np.random.Generator, begin: int, _pools: tuple[str, ...]) -> Mishap:
+    share = float(rng.uniform(0.25, 1.0))
+    return _listing(f"a list names {share:.0%} of the addresses", begin, share)
+
+
+def _listing(what: str, begin: int, share: float, pool: str = "") -> Mishap:
+    return Mishap(
+        what=what,
+        begins=begin,
+        ends=begin + 12 * HOUR,
+        places=(),
+        outcome="listed",
+        rate=constant(0.0),
+        listed=share,
+        pool=pool,
+    )
+
+
+def _again(rng: np.random.Generator, begin: int, pools: tuple[str, ...]) -> Iterator[Mishap]:
+    """One provider, and the same a day or more later, once or twice."""
+    first = _outage(rng, begin, pools, 0.15 if rng.random() < 0.5 else 0.9)
+    yield first
+    at = begin
+    for _ in range(int(rng.integers(1, 3))):
+        at += round(float(rng.uniform(20, 44)) * HOUR)
+        yield replace(
+            first, again=True, what=f"again at {at / HOUR:.0f} h", begins=at, ends=at + first.ends - first.begins
+        )
+
+
+def _pool_of_an_abuser(rng: np.random.Generator, begin: int, pools: tuple[str, ...]) -> Iterator[Mishap]:
+    """A pool is listed, and refused in part at a provider, because of one who sends through it (see `trial`)."""
+    pool, places, rate = str(rng.choice(np.array(pools))), _some_provider(rng), float(rng.uniform(0.3, 0.9))
+    ends = begin + round(float(rng.uniform(1, 6)) * HOUR)
+    what = f"{pool} refused at {PROVIDERS[places[0]]} at {rate:.0%} because of an abuser"
+    yield Mishap(what=what, begins=begin, ends=ends, places=places, outcome="block", rate=constant(rate), pool=pool)
+    yield _listing(f"{pool} listed", begin, 1.0, pool)
+
+
 _MAKE: dict[str, Callable[[np.random.Generator, int, tuple[str, ...]], Mishap]] = {
     "outage": _outage,
     "partial": _partial,
@@ -173,4 +234,12 @@ _MAKE: dict[str, Callable[[np.random.Generator, int, tuple[str, ...]], Mishap]] 
     "pool": _pool,
     "complaints": _complaints,
 }
-KINDS = tuple(_MAKE)
+#: Those that trials were made of at first: seeds repeat them.
+FIRST_KINDS = tuple(_MAKE)
+_MAKE |= {"given up together": _together, "mass listing": _mass_listing}
+OF_AN_ABUSER = "pool of an abuser"
+_SEVERAL: dict[str, Callable[[np.random.Generator, int, tuple[str, ...]], Iterator[Mishap]]] = {
+    "again": _again,
+    OF_AN_ABUSER: _pool_of_an_abuser,
+}
+KINDS = (*_MAKE, *_SEVERAL)

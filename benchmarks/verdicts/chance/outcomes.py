@@ -75,6 +75,12 @@ class Mailbag:
         block, _ = drawn(n - hard, person.block, "block")
         expired, _ = drawn(n - hard - block, person.expired, "expired")
         delivered = n - hard - block - expired
+        for each in hit:
+            if each.mishap.together:
+                given_up = rng.binomial(delivered, np.minimum(each.batch, 1.0))
+                delivered = delivered - given_up
+                known = np.maximum(each.mishap.known, begins + 60)
+                self._put(number, stream, person, known, begins, given_up, "expired")
         looped = delivered * np.array(LOOPED)
         complained, _ = drawn(looped, person.complained, "complained")
         asynchronous = rng.binomial(hard, LATE_SHARE)
@@ -90,7 +96,7 @@ class Mailbag:
         self._late(number, stream, person, at, expired, "expired", person.gives_up_h, 0.02)
         self._late(number, stream, person, at, complained, "complained", 9.0 * person.late, 1.3)
         for each in hit:
-            if each.mishap.batch_h:
+            if each.mishap.outcome == "complained":
                 more = rng.binomial(looped, np.minimum(each.batch, 1.0))
                 known = np.full(len(at), each.mishap.known)
                 self._put(number, stream, person, known, at, more, "complained")

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import exp, log
 from time import time
@@ -15,7 +15,7 @@ from benchmarks.stored import settings_in
 from benchmarks.verdicts.chance import abusers, mishaps
 from benchmarks.verdicts.chance.abusers import TOGETHER, Spree
 from benchmarks.verdicts.chance.arrival import Arrival, held_up
-from benchmarks.verdicts.chance.mishaps import Mishap
+from benchmarks.verdicts.chance.mishaps import FIRST_KINDS, Mishap
 from benchmarks.verdicts.chance.outcomes import MEASURES, Mailbag, Rows, noises
 from benchmarks.verdicts.chance.people import (
     AFTER_DAYS,
@@ -26,7 +26,7 @@ from benchmarks.verdicts.chance.people import (
     good_ones,
     volumes,
 )
-from benchmarks.verdicts.fleet import DAY, HOUR, PROVIDERS, Judged, judge_all
+from benchmarks.verdicts.fleet import DAY, HOUR, PROVIDERS, Judged, Listed, judge_all, list_addresses
 from benchmarks.verdicts.mail import Ints
 from jobs.setup.migrate import migrate
 from schemas import providers
@@ -37,6 +37,8 @@ from schemas.topics import REPUTATION_ALERTS
 from streams.io.store import Store, open_store
 from streams.monitor.batch import BatchJudge
 
+#: Of a shared pool.
+ADDRESSES = 4
 #: The store's clock: the beginning lies so many days ago.
 AGO_DAYS = AFTER_DAYS + 4
 #: Looks: minutes after what happens first, and hours after the beginning.
@@ -94,6 +96,9 @@ class Wish:
     customers: tuple[int, int] = (3, 250)
     first_day: bool | None = None
     mishaps: tuple[str, ...] | None = None
+    #: Of which kinds it is chosen what strikes, and how many, from and to.
+    among: tuple[str, ...] = FIRST_KINDS
+    number: tuple[int, int] = (1, 3)
     abusers: tuple[str, ...] | None = None
     arrival: Arrival | None = None
 
@@ -107,7 +112,9 @@ def make(rng: np.random.Generator, wish: Wish) -> Trial:
     begin = int(rng.integers(HOUR, 26 * HOUR))
     kinds = wish.mishaps
     if kinds is None:
-        kinds = tuple(str(each) for each in rng.choice(np.array(mishaps.KINDS), int(rng.integers(1, 4)), replace=False))
+        least, most = wish.number
+        many = int(rng.integers(least, most + 1))
+        kinds = tuple(str(each) for each in rng.choice(np.array(wish.among), many, replace=False))
     struck: list[Mishap] = []
     for kind in kinds:
         at = begin if not struck or rng.random() < 0.6 else begin + int(rng.integers(HOUR, 30 * HOUR))
@@ -120,6 +127,10 @@ def make(rng: np.random.Generator, wish: Wish) -> Trial:
         at = begin + int(rng.integers(0, 1200)) if rng.random() < 0.7 else int(rng.integers(HOUR, 40 * HOUR))
         place = PROVIDERS[struck[0].places[0]] if struck and rng.random() < 0.5 else ""
         sprees += abusers.sprees(rng, of, kind, at, good, place)
+    for pool in (each.pool for each in struck if each.pool and each.listed):
+        # It is why the pool is listed, an hour before.
+        for each in abusers.sprees(rng, of, "bought list", max(HOUR, begin - HOUR), good):
+            sprees.append(replace(each, person=replace(each.person, pool=pool)))
     arrival = wish.arrival or Arrival()
     return _sent(
         rng, good, sprees, struck, begin, arrival, _title(number, of.first_day, kinds, struck, bad_kinds, arrival)
@@ -153,7 +164,7 @@ def _sent(
     title: str,
 ) -> Trial:
     bag = Mailbag(rng, struck)
-    begins, lengths = _spans([begin])
+    begins, lengths = _spans([begin, *(each.begins for each in struck if each.again)])
     people: list[Person] = []
     bad_mail: dict[str, tuple[Ints, Ints]] = {}
     for person in good:
@@ -169,6 +180,7 @@ def _sent(
         bag.post(number, spree.person, 0, at, recipients, np.full(len(at), 1.0))
         bad_mail[spree.person.name] = (at, recipients)
     soon = [begin, *(each.begins for each in sprees), *(each.begins for each in struck if each.begins > begin)]
+    soon += [each.known for each in struck if each.together]
     looks = {round(each * HOUR) for each in LATER_H} | {at + after * 60 for at in soon for after in SOON_MIN}
     rows, looks = held_up(bag.rows(), looks, begin, arrival)
     names = tuple(each.name for each in people)
@@ -237,6 +249,9 @@ def _judged(store: Store, trial: Trial, begin_s: int) -> Judged:
     for at in trial.looks:
         new = trial.rows.some((trial.rows.known > before) & (trial.rows.known <= at))
         _store(store, trial, new, begin_s)
+        for each in trial.mishaps:
+            if each.listed and before < each.begins <= at:
+                list_addresses(store, Listed(each.begins, f"bl{each.begins}.example", _named(trial, each)), begin_s)
         before = clock[0] = at
         now_ms = (begin_s + at) * 1000
         judge_all(judge, trial.names, now_ms, pools=together)
@@ -251,8 +266,9 @@ def _store(store: Store, trial: Trial, rows: Rows, begin_s: int) -> None:
     distinct, place = np.unique(keys, axis=0, return_inverse=True)
     counts = np.zeros((len(distinct), len(MEASURES)), np.int64)
     np.add.at(counts, (place.reshape(-1), rows.measure), rows.n)
-    for dimension in ("provider", "pool", "from"):
-        some = slice(None) if dimension == "provider" else np.flatnonzero(distinct[:, 0] >= -2 * DAY)
+    listed = any(each.listed for each in trial.mishaps)
+    for dimension in ("provider", "pool", "from", *(("ip",) if listed else ())):
+        some = slice(None) if dimension in ("provider", "ip") else np.flatnonzero(distinct[:, 0] >= -2 * DAY)
         at, customer, stream, provider = distinct[some].T
         if not len(at):
             continue
@@ -261,6 +277,9 @@ def _store(store: Store, trial: Trial, rows: Rows, begin_s: int) -> None:
             "provider": lambda provider=provider, people=people: [PROVIDERS[each] for each in provider.tolist()],
             "pool": lambda provider=provider, people=people: [each.pool for each in people],
             "from": lambda provider=provider, people=people: [each.domain for each in people],
+            "ip": lambda provider=provider, people=people, at=at: [
+                address(each.pool, when) for each, when in zip(people, (at // HOUR).tolist(), strict=True)
+            ],
         }[dimension]()
         columns: dict[str, list[object]] = {
             "dimension": [dimension] * len(at),
@@ -272,6 +291,23 @@ def _store(store: Store, trial: Trial, rows: Rows, begin_s: int) -> None:
         }
         columns |= {name: counts[some, number].tolist() for number, name in enumerate(MEASURES)}
         store.insert("counts", columns)
+
+
+def _named(trial: Trial, listing: Mishap) -> list[str]:
+    """The addresses that a list names."""
+    pools = {each.pool for each in trial.people}
+    every = sorted({address(pool, hour) for pool in pools for hour in range(ADDRESSES)})
+    if listing.pool:
+        return sorted({address(listing.pool, hour) for hour in range(ADDRESSES)})
+    return [each for each in every if crc32(f"{each} {listing.begins}".encode()) / 2**32 < listing.listed]
+
+
+def address(pool: str, hour: int) -> str:
+    """The address that mail of a pool goes through in some hour: a shared one has several in turn, all of them in
+    networks of their own (RFC 2544: 198.18.0.0/15)."""
+    turn = 0 if pool.startswith("own-") else hour % ADDRESSES
+    number = crc32(f"{pool} {turn}".encode())
+    return f"198.{18 + number % 2}.{number // 2 % 256}.{number // 512 % 250 + 1}"
 
 
 def _result(trial: Trial, found: Judged) -> TrialResult:

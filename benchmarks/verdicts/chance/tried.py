@@ -6,6 +6,7 @@ What is chosen in a direction is what it is about; all else is chance as ever.
 from collections.abc import Iterator, Sequence
 
 from benchmarks.verdicts.chance.arrival import Arrival
+from benchmarks.verdicts.chance.mishaps import KINDS, OF_AN_ABUSER
 from benchmarks.verdicts.chance.trial import TrialResult, Wish, run, seeded
 
 DIRECTIONS: dict[str, Wish] = {
@@ -25,6 +26,19 @@ DIRECTIONS: dict[str, Wish] = {
     "nothing counted for six hours, then all at once": Wish(
         customers=(3, 60), mishaps=(), arrival=Arrival(what="all 6 h behind", hours=6)
     ),
+    "anything, of more kinds": Wish(customers=(5, 80), among=KINDS),
+    "again a day or two later": Wish(customers=(6, 60), mishaps=("again",)),
+    "a mass listing": Wish(customers=(6, 60), mishaps=("mass listing",)),
+    "a pool that an abuser brought on a list": Wish(customers=(6, 60), mishaps=(OF_AN_ABUSER,)),
+    "given up together": Wish(customers=(6, 60), mishaps=("given up together",)),
+    "hosts that the table does not know": Wish(customers=(6, 60), mishaps=("others",)),
+    "three at once in a small fleet": Wish(customers=(5, 20), among=KINDS, number=(3, 3)),
+    "three at once on a first day": Wish(customers=(5, 40), first_day=True, among=KINDS, number=(3, 3)),
+    "bad mail while all mail fails": Wish(
+        customers=(6, 40), mishaps=("own network",), abusers=("bought list", "stolen account")
+    ),
+    "more bad accounts than good customers": Wish(customers=(6, 40), abusers=("many accounts",)),
+    "a fleet of six": Wish(customers=(6, 6), among=KINDS),
 }
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from benchmarks.verdicts import parameters as p
 from benchmarks.verdicts.chance.arrival import Arrival, held_up
-from benchmarks.verdicts.chance.mishaps import KINDS, mishaps_at
+from benchmarks.verdicts.chance.mishaps import KINDS, OF_AN_ABUSER, mishaps_at
 from benchmarks.verdicts.chance.outcomes import AT, MEASURES, Mailbag
 from benchmarks.verdicts.chance.people import AFTER_DAYS, HISTORY_DAYS, company, good_ones
-from benchmarks.verdicts.chance.trial import BadOne, TrialResult, Wish, seeded
+from benchmarks.verdicts.chance.trial import ADDRESSES, BadOne, TrialResult, Wish, address, seeded
 from benchmarks.verdicts.chance.tried import DIRECTIONS
 from benchmarks.verdicts.figures import clopper_pearson, of_random
 from benchmarks.verdicts.fleet import DAY, HOUR
@@ -55,8 +55,41 @@ def test_what_strikes_is_nothing_before_and_after(kind: str) -> None:
         assert each.begins < each.ends <= AFTER_DAYS * DAY
         rates = each.rate(np.linspace(0, 1, 50, endpoint=False))
         assert ((rates >= 0) & (rates <= 1)).all()
-        assert rates.max() > 0
+        assert rates.max() > 0 or each.listed > 0
     assert person.good
+
+
+def test_what_is_given_up_together_is_known_at_one_moment_and_has_one_fate() -> None:
+    rng = np.random.default_rng(7)
+    person = next(each for each in good_ones(rng, company(rng), 40) if each.dated and each.mix.min() > 0.02)
+    (mishap,) = mishaps_at(rng, 2 * HOUR, "given up together", ("shared-0",))
+    bag = Mailbag(rng, [mishap])
+    at, sent = np.array([2 * HOUR + 60, DAY * 5]), np.array([2_000, 2_000])
+    bag.post(0, person, 0, at, sent, np.full(2, 1.0))
+    rows = bag.rows()
+    expired = (rows.measure == AT["expired"]) & (rows.known == mishap.known)
+    assert rows.n[expired].sum() > 10
+    assert set(rows.sent[expired].tolist()) == {2 * HOUR + 60}
+    total = dict(zip(MEASURES, np.bincount(rows.measure, rows.n, len(MEASURES)).astype(int).tolist(), strict=True))
+    fates = sum(total[name] for name in ("delivered", "hard", "block", "expired")) - total["late_hard"]
+    assert fates == sent.sum()
+
+
+def test_pool_that_is_listed_has_an_abuser_and_its_addresses_are_named() -> None:
+    trial = seeded(4, 1, Wish(customers=(8, 20), mishaps=(OF_AN_ABUSER,), abusers=()))
+    (listing,) = (each for each in trial.mishaps if each.listed)
+    (bad,) = trial.sprees
+    assert bad.person.pool == listing.pool
+    assert bad.begins <= listing.begins
+    assert len({address(listing.pool, hour) for hour in range(24)}) == ADDRESSES
+
+
+def test_outage_again_is_the_same_one_a_day_or_more_later() -> None:
+    for seed in range(5):
+        first, *later = mishaps_at(np.random.default_rng(seed), 3 * HOUR, "again", ("shared-0",))
+        assert later
+        assert all((each.places, each.outcome) == (first.places, first.outcome) for each in later)
+        assert all(each.begins - first.begins >= 20 * HOUR and each.ends < AFTER_DAYS * DAY for each in later)
 
 
 def test_deliveries_that_are_held_up_come_after_their_bounces() -> None:
