@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
-from schemas.providers import OTHER
 from schemas.times import DAY_S, MINUTE_MS
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -85,7 +84,7 @@ class Alone:
             each: place
             for each in sorted(failed)
             if now_ms - self._since.get(each, now_ms) < wait_ms
-            and (place := worst_place(failed[each])).provider not in (EVERYWHERE, OTHER)
+            and (place := worst_place(failed[each])).provider != EVERYWHERE
         }
         senders = self._senders(set(worst.values()))
         alone = [each for each, place in worst.items() if senders.get(place, 0) <= OTHERS]

@@ -11,7 +11,6 @@ from zlib import crc32
 
 from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
-from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
 from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
@@ -75,7 +74,6 @@ FROM
     UNION ALL
     {all_mail}
 )
-WHERE value != {{other:String}}
 GROUP BY value, hour
 HAVING {suspected}
 """
@@ -95,7 +93,6 @@ FROM
             sum(n_complained) AS complained, sum(n_finished) AS finished, sum(n_delivered) AS delivered
         FROM ({cells})
         ARRAY JOIN [value, '*'] AS place
-        WHERE place != {{other:String}}
         GROUP BY customer, place, hour
     )
     ARRAY JOIN [{tried}] AS tried
@@ -221,7 +218,7 @@ def suspecting(usual: Mapping[str, CellCounts]) -> dict[str, object]:
     """What `suspected` asks for."""
     names = sorted(usual)
     asked: dict[str, object] = {"failing": LEAST_FAILING, "least": LEAST_WEIGHT, "share": LEAST_SHARE}
-    asked |= {"names": names, "other": OTHER}
+    asked["names"] = names
     for each in OUTCOMES:
         rates = (usual[name].seen(each).rate for name in names)
         asked[f"usual_{each}"] = [min(0.5, max(rate, LEAST_USUAL[each])) for rate in rates]

@@ -49,7 +49,6 @@ _BY_DAY = f"""
 SUSPECTED_DAYS = f"""
 SELECT value, toUnixTimestamp(day)
 FROM ({_BY_DAY})
-WHERE value != {{{{other:String}}}}
 GROUP BY value, day
 HAVING {suspected("complained")}
 """  # noqa: S608 - made of texts of this project only

@@ -116,20 +116,26 @@ class _Vote(NamedTuple):
 
 
 def find(
-    outcome: Outcome, accounts: Sequence[Account], usual: Seen, *, enough: float = ENOUGH, share: float = SHARE
+    outcome: Outcome,
+    accounts: Sequence[Account],
+    usual: Seen,
+    *,
+    enough: float = ENOUGH,
+    share: float = SHARE,
+    least: int = LEAST_STRUCK,
 ) -> Finding | None:
     """The incident of one place and hour, if there is one. `usual` is what all customers had there in the weeks before.
 
-    `enough` is lower for an hour next to one that is an incident already, `share` higher for mail to all places
-    together.
+    `enough` and `least` are lower for an hour next to one that is an incident already, `share` higher for mail to all
+    places together.
     """
     able = _able(outcome, accounts)
-    if len(able) < LEAST_STRUCK:
+    if len(able) < least:
         return None
     best: Finding | None = None
     for raised in RAISED:
         votes = _votes(outcome, able, usual, raised)
-        found = _verdict(votes, "", enough, share)
+        found = _verdict(votes, "", enough, share, least)
         if found is not None:
             found = _of_one_pool(outcome, votes, found, enough)
         if found is not None and _spares_who_is_known(outcome, able, usual, raised, share):
@@ -204,11 +210,14 @@ def is_spared_meanwhile(
     return len(spared) >= LEAST_STRUCK and sum(spared) - _ways(len(votes), len(spared)) >= ENOUGH_MEANWHILE
 
 
-def nobody_can_tell(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
+def nobody_can_tell(
+    outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str, *, beside: bool = False
+) -> bool:
     """Whether a customer of good history fails at a place where too few send to say whether it is the place: nobody was
     spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is clearly spared of
     that rate, since of a bad list that fails everywhere none of a few fails by chance; or a second one was struck in
-    the very hour. (In a fleet of five hardly more send in one hour.)"""
+    the very hour; or the hour is `beside` one that is an incident there. (In a fleet of five hardly more send in one
+    hour.)"""
     able = _able(outcome, accounts)
     mine = next((each for each in able if each.customer == customer), None)
     if mine is None:
@@ -218,7 +227,7 @@ def nobody_can_tell(outcome: Outcome, accounts: Sequence[Account], usual: Seen, 
     struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
     if mine.owner not in struck or any(vote.weight <= -STRUCK for vote in votes):
         return False
-    if len(struck) != 1:
+    if len(struck) != 1 or beside:
         return len(struck) < LEAST_STRUCK
     elsewhere = _votes(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
     return is_good_elsewhere(outcome, mine) and any(vote.weight <= -MOST for vote in elsewhere)
@@ -268,12 +277,14 @@ def _votes(
     return [_Vote(named[owner], min(most, max(-most, weight))) for owner, weight in sorted(weights.items())]
 
 
-def _verdict(votes: Sequence[_Vote], pool: str, enough: float, share: float = SHARE) -> Finding | None:
+def _verdict(
+    votes: Sequence[_Vote], pool: str, enough: float, share: float = SHARE, least: int = LEAST_STRUCK
+) -> Finding | None:
     struck = [vote for vote in votes if vote.weight >= STRUCK]
     spared = [vote for vote in votes if vote.weight <= -STRUCK]
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
-    if len(struck) < LEAST_STRUCK or pro < share * (pro + contra):
+    if len(struck) < least or pro < share * (pro + contra):
         return None
     if pro - _ways(len(votes), len(struck)) < enough:
         return None

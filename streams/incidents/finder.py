@@ -1,6 +1,10 @@
 """What hit many customers at some places and hours: those who can tell are read, and asked as `detect` says.
 
 A place is asked by itself first. Then those of one hour that may have been struck together; then all mail.
+
+What the table of providers does not know is many hosts (`other`). One of them strikes those who send there, and who
+does is not counted; so of it those are asked whose mail elsewhere in that hour is seen to be good, and it takes two
+thirds of their weight.
 """
 
 from collections import defaultdict
@@ -32,8 +36,9 @@ from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place
 from streams.incidents.stored import ProviderHour
 
-#: Beside an hour that is an incident already, so much is enough.
+#: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.
 ENOUGH_BESIDE = ENOUGH / 2
+LEAST_BESIDE = 2
 #: The share of the witnesses who must have been struck for it to be everybody's mail.
 SHARE_OF_ALL = 2 / 3
 #: And the share that they must still have, or it was not everybody's: an hour of it may have begun or ended well.
@@ -50,10 +55,10 @@ class Finder:
         self._cells = cells
 
     def found(
-        self, chosen: Collection[ProviderHour], known: Collection[Incident], recent_s: int
+        self, chosen: Collection[ProviderHour], known: Collection[Incident]
     ) -> tuple[list[FoundHour], set[tuple[Place, int]]]:
-        """What is found at some places and hours, and which of the `known` incidents are over there. Of complaints
-        about mail from before `recent_s` (epoch s) nothing is over.
+        """What is found at some places and hours, and which of the `known` incidents are over there. An hour whose mail
+        was complained of stays one.
 
         Raises:
             StoreError: the store failed.
@@ -83,8 +88,8 @@ class Finder:
                 unfound.append((place, hour))
         for place, hour in unfound:
             if (place, hour) not in together:
-                # Complaints come after their mail, and lie thinly over their hours: `days` decides of older ones.
-                some = [each for each in known if each.outcome != "complained" or hour >= recent_s]
+                # Complaints come after their mail, and lie thinly over its hours: `days` and `arrivals` decide.
+                some = [each for each in known if each.outcome != "complained" or hour not in each.confirmed]
                 over |= self._over(accounts, place, hour, some, hit)
         return found, over
 
@@ -103,7 +108,7 @@ class Finder:
             outcome = max(OF_FAILURES, key=lambda each: here.seen(each).failed)
             some = self._witnesses(accounts, outcome, place, hour, hit)
             usual = self.usual(place, hour).seen(outcome)
-            if nobody_can_tell(outcome, some, usual, customer):
+            if nobody_can_tell(outcome, some, usual, customer, beside=_is_beside(place, hour, hit)):
                 finding = Finding("", here.seen(outcome).rate, (customer,), (), 0.0)
                 hour_of_it = self._found_hour(place, hour, outcome, some, finding)
                 found[customer] = hour_of_it._replace(suspected=True)
@@ -111,13 +116,17 @@ class Finder:
 
     def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
         """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
-        beside = any((place, hour + step) in hit for step in (-HOUR_S, HOUR_S))
+        beside = _is_beside(place, hour, hit)
         found = []
         for outcome in OUTCOMES:
-            if accounts.failing(place, hour, outcome) < LEAST_STRUCK:
+            if accounts.failing(place, hour, outcome) < (LEAST_BESIDE if beside else LEAST_STRUCK):
                 continue
             some = self._witnesses(accounts, outcome, place, hour, hit)
-            finding = self._asked(outcome, some, place, hour, beside=beside)
+            share = SHARE
+            if place == OTHER:
+                # Many hosts: who sends to which of them is not known.
+                some, share = [each for each in some if is_good_elsewhere(outcome, each)], SHARE_OF_ALL
+            finding = self._asked(outcome, some, place, hour, beside=beside, share=share)
             if place == EVERYWHERE and self._cells.is_first_day(hour) and finding is not None:
                 # It is everywhere only if it is so, too, without the place at which most fails.
                 without = {*hit, (_worst_of(accounts.by_hour[hour], outcome), hour)}
@@ -168,13 +177,11 @@ class Finder:
         if self._cells.is_first_day(hour):
             usual = self.usual(place, hour).seen(outcome)
             return find_on_first_day(outcome, accounts, usual, everywhere=everywhere)
-        return find(
-            outcome,
-            accounts,
-            self.usual(place, hour).seen(outcome),
-            enough=ENOUGH_BESIDE if beside and not everywhere else ENOUGH,
-            share=SHARE_OF_ALL if everywhere else share,
-        )
+        usual, share = self.usual(place, hour).seen(outcome), SHARE_OF_ALL if everywhere else share
+        found = find(outcome, accounts, usual, enough=ENOUGH_BESIDE if beside else ENOUGH, share=share)
+        if found is None and beside and outcome != "complained":
+            return find(outcome, accounts, usual, enough=ENOUGH, share=SHARE_OF_ALL, least=LEAST_BESIDE)
+        return found
 
     def _witnesses(
         self, accounts: Accounts, outcome: Outcome, place: str, hour: int, hit: Collection[ProviderHour]
@@ -235,7 +242,7 @@ class Finder:
         self, accounts: Accounts, outcome: Outcome, place: str, hour: int, rate: float, hit: Collection[ProviderHour]
     ) -> bool:
         some = self._witnesses(accounts, outcome, place, hour, hit)
-        share = SHARE_OF_ALL_STILL if place == EVERYWHERE else SHARE
+        share = SHARE_OF_ALL_STILL if place in (EVERYWHERE, OTHER) else SHARE
         return is_over(outcome, some, self.usual(place, hour).seen(outcome), rate, share) or self._is_theirs(
             accounts, some, outcome, place, hour, rate, hit
         )
@@ -267,6 +274,11 @@ class Finder:
             for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
         }
         return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
+
+
+def _is_beside(place: str, hour: int, hit: Collection[ProviderHour]) -> bool:
+    """Whether an hour before or after is an incident there."""
+    return any((place, hour + step) in hit for step in (-HOUR_S, HOUR_S))
 
 
 def _worst_of(cells: ByProvider, outcome: Outcome) -> str:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
-from schemas.providers import OTHER
 from schemas.times import HOUR_S
 from streams.incidents.accounts import CellCounts, ProviderHour
 from streams.incidents.cells import candidates
@@ -110,7 +109,7 @@ class FleetCells:
         kept = {hour for hour in hours if self._since is not None and hour >= self._since}
         for hour in kept - self._found.keys():
             cells = self._cells.get(hour, NO_CELLS)
-            self._found[hour] = failing_together(cells, self._places, usual, OTHER)
+            self._found[hour] = failing_together(cells, self._places, usual)
         found = {(place, hour) for hour in kept for place in self._found[hour]}
         if others := set(hours) - kept:
             found |= candidates(self._store, others, usual)

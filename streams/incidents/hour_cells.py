@@ -88,11 +88,9 @@ def senders(cells: HourCells, number: int, least: int) -> int:
     return int((finished >= least).sum())
 
 
-def failing_together(
-    cells: HourCells, places: Sequence[str], usual: Mapping[str, CellCounts], other: str
-) -> frozenset[str]:
+def failing_together(cells: HourCells, places: Sequence[str], usual: Mapping[str, CellCounts]) -> frozenset[str]:
     """The places, of a list, at which customers may have failed together; `*` stands for all mail. `usual` is what the
-    fleet had there in the weeks before; `other` is no place, but part of all mail.
+    fleet had there in the weeks before.
 
     First each customer weighs by its own rate, which no raised one exceeds, and those against it by no more than the
     lowest raised rate: mostly nothing is left then. The others are asked with each raised rate, as `detect` does, with
@@ -104,7 +102,7 @@ def failing_together(
     starts = _starts(cells)
     all_mail = np.add.reduceat(cells.counts, starts, axis=1)
     found |= _chosen(all_mail, np.zeros(len(starts), np.intp), (EVERYWHERE,), usual)
-    return frozenset(found - {other, ""})
+    return frozenset(found - {""})
 
 
 def _starts(cells: HourCells) -> NDArray[np.intp]:

@@ -10,10 +10,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
-from schemas.providers import OTHER
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
 from streams.incidents.alone import TELLING, FailedAt, worst_place
+from streams.incidents.arrivals import Arrivals
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
@@ -76,6 +76,7 @@ class IncidentWatch:
         self._finder = Finder(self._cells)
         self._fleet = FleetCells(store)
         self._days = ComplaintDays(store, self._cells)
+        self._arrivals = Arrivals(store, self._cells)
         self._listings = ListingLook(store)
         self._looked_ms = 0
         #: Of whom it was looked for what struck them, at that time.
@@ -128,8 +129,7 @@ class IncidentWatch:
         wanted = {
             each: (place.provider, place.hour)
             for each, places in failed.items()
-            if (place := worst_place(places, of_hour=True)).provider != OTHER
-            and self._fleet.senders(*place, TELLING) < MANY
+            if self._fleet.senders(*(place := worst_place(places, of_hour=True)), TELLING) < MANY
         }
         if not wanted:
             return {}
@@ -234,10 +234,12 @@ class IncidentWatch:
         for each in known.values():
             if each.dimension not in ("pool", "listing"):
                 again = {*each.confirmed, current} if each.open else set(each.confirmed)
+                if each.outcome != "complained":
+                    # Beside them fewer are enough than those who choose an hour.
+                    again |= {hour + step for hour in each.confirmed for step in (-HOUR_S, HOUR_S)}
                 chosen |= {(each.value, hour) for hour in again if hour in hours}
         listed = self._listings.found(current - (RECENT_H - 1) * HOUR_S, now_ms) if current in hours else []
-        recent_s = current - (RECENT_H - 1) * HOUR_S
-        found, over = self._finder.found(chosen, known.values(), recent_s) if chosen else ([], set())
+        found, over = self._finder.found(chosen, known.values()) if chosen else ([], set())
         self._keep(Looked([*found, *listed], over, current in hours), now_ms, known)
 
     def _look_at_days(self, now_ms: int) -> None:
@@ -263,6 +265,17 @@ class IncidentWatch:
         found = [each for each in found if (each.place[1], each.hour) not in spared]
         if found:
             self._keep(Looked(found, (), at_current=False), now_ms, known)
+            self._read(now_ms)
+        # Now it is known of which providers a batch came, and of what mail with a date it was.
+        since_s = current - (DAYS + 2) * DAY_S
+        known = read_incidents(self._store, since_s).found
+        came = {
+            (each.value, each.detected_ms // 1000 // DAY_S * DAY_S)
+            for each in known.values()
+            if each.outcome == "complained" and each.leaves_out
+        }
+        if at_once := self._arrivals.found(now_ms, came):
+            self._keep(Looked(at_once, (), at_current=False), now_ms, known)
             self._read(now_ms)
 
     def _keep(self, looked: Looked, now_ms: int, known: Mapping[str, Incident] | None = None) -> None:

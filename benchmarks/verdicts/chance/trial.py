@@ -273,24 +273,29 @@ def _store(store: Store, trial: Trial, rows: Rows, begin_s: int) -> None:
         if not len(at):
             continue
         people = [trial.people[each] for each in customer.tolist()]
-        values = {
-            "provider": lambda provider=provider, people=people: [PROVIDERS[each] for each in provider.tolist()],
-            "pool": lambda provider=provider, people=people: [each.pool for each in people],
-            "from": lambda provider=provider, people=people: [each.domain for each in people],
-            "ip": lambda provider=provider, people=people, at=at: [
-                address(each.pool, when) for each, when in zip(people, (at // HOUR).tolist(), strict=True)
-            ],
-        }[dimension]()
+        values = _values(dimension, people, at, provider)
         columns: dict[str, list[object]] = {
             "dimension": [dimension] * len(at),
             "customer": [each.name for each in people],
             "stream": [STREAMS[each] for each in stream.tolist()],
             "bucket": [datetime.fromtimestamp(begin_s + each, UTC) for each in at.tolist()],
-            "value": list(values),
+            "value": [*values],
             "source": [f"made/{rows.known[0]}"] * len(at),
         }
         columns |= {name: counts[some, number].tolist() for number, name in enumerate(MEASURES)}
         store.insert("counts", columns)
+
+
+def _values(dimension: str, people: Sequence[Person], at: Ints, provider: Ints) -> list[str]:
+    match dimension:
+        case "provider":
+            return [PROVIDERS[each] for each in provider.tolist()]
+        case "pool":
+            return [each.pool for each in people]
+        case "from":
+            return [each.domain for each in people]
+        case _:
+            return [address(each.pool, hour) for each, hour in zip(people, (at // HOUR).tolist(), strict=True)]
 
 
 def _named(trial: Trial, listing: Mishap) -> list[str]:

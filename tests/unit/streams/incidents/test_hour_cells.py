@@ -72,19 +72,19 @@ def one_by_one(table: Table) -> set[str]:
                     and pro >= LEAST_SHARE * sum(map(abs, weights))
                 ):
                     found.add(name)
-    return found - {OTHER}
+    return found
 
 
 @settings(max_examples=150)
 @given(table=tables)
 def test_chosen_are_the_places_at_which_customers_fail_together(table: Table) -> None:
-    assert failing_together(cells_of(table), PLACES, USUAL, OTHER) == one_by_one(table)
+    assert failing_together(cells_of(table), PLACES, USUAL) == one_by_one(table)
 
 
 def test_three_who_fail_at_one_provider_choose_it_or_all_mail() -> None:
     table = {(customer, 1): CellCounts(20, 0, 0, 0, 50, 30) for customer in range(3)}
-    assert failing_together(cells_of(table), PLACES, USUAL, OTHER) == {"gmail", EVERYWHERE}
-    assert failing_together(cells_of(dict(list(table.items())[:2])), PLACES, USUAL, OTHER) == set()
+    assert failing_together(cells_of(table), PLACES, USUAL) == {"gmail", EVERYWHERE}
+    assert failing_together(cells_of(dict(list(table.items())[:2])), PLACES, USUAL) == set()
 
 
 @given(one=tables, other=tables)
