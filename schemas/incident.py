@@ -9,11 +9,12 @@ from schemas.customer_event import decision_id
 from schemas.times import HOUR_S
 from schemas.wording import rfc3339
 
-#: A mailbox provider, everything that was sent (the platform's own network), one IP pool, or a blocklist.
-Dimension = Literal["provider", "all", "pool", "listing"]
+#: A mailbox provider, everything that was sent (the platform's own network), one IP pool, or a blocklist. Of a
+#: `customer` it is none: what an incident does not excuse.
+Dimension = Literal["provider", "all", "pool", "listing", "customer"]
 #: Of `detected` and `declared` ones the mail (the listings) is left out of what customers are judged by, of `suspected`
-#: and `dismissed` ones it is not.
-State = Literal["detected", "declared", "suspected", "dismissed"]
+#: and `dismissed` ones it is not. `not_excused`: of one customer it counts though an incident struck it.
+State = Literal["detected", "declared", "suspected", "dismissed", "not_excused"]
 LEAVING_OUT: frozenset[State] = frozenset({"detected", "declared"})
 #: The provider that stands for all of them.
 EVERYWHERE = "*"
@@ -41,7 +42,9 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident: `outcome` is what many recipients met at `value` in `hours` (epoch s of their beginnings, UTC,
     ascending; never empty). `value` is a provider, a pool (`pool@provider`), `*` for everything, a blocklist
-    (`zen.spamhaus.org`), or one network on a blocklist (`192.0.2.0/24@zen.spamhaus.org`).
+    (`zen.spamhaus.org`), one network on a blocklist (`192.0.2.0/24@zen.spamhaus.org`), or a customer whose mail of
+    these hours counts though an incident struck it (`not_excused`): `outcome` and `rate` are its own then, `usual` is
+    what the others had.
 
     `confirmed` are the hours whose mail shows it; an open one also covers the hour that has begun since. `rate` and
     `usual` are ratios: of those who were struck, and of the fleet in the weeks before. `struck` and `spared` count

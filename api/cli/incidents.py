@@ -29,6 +29,10 @@ OUTCOMES = {
 }
 
 
+#: The same of a customer who is not excused by an incident.
+MET = {"hard": "unknown", "block": "refused", "expired": "given up", "complained": "complained"}
+
+
 @command("repmon incidents list --since 7d", name="list")
 @click.option("--since", default="30d", help="Only those that went on within this time, for example 7d.")
 @json_lines
@@ -131,6 +135,9 @@ def as_line(found: Incident) -> str:
     struck = f", {found.struck} struck, {found.spared} spared" if found.struck else ""
     decided = f", by {found.by}: {found.why}" if found.by else ""
     what = OUTCOMES.get(found.outcome, found.outcome)
+    if found.dimension == "customer":
+        met = f"{percent(found.rate)} {MET[found.outcome]}, of others {percent(found.usual)}"
+        what = f"not excused by an incident, {met}"
     return f"{found.id}  {found.state}  {where}: {what}, {rfc3339(found.from_s * 1000)} {until}{struck}{decided}"
 
 

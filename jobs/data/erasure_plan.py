@@ -58,7 +58,7 @@ CUSTOMER: Sequence[Erasure] = (
     Erasure(
         "fleet_incidents",
         "position(detail, {quoted:String}) > 0",
-        "detail = replaceAll(detail, {quoted:String}, {erased:String})",
+        "detail = replaceAll(detail, {quoted:String}, {erased:String}), value = if(value = {name:String}, '', value)",
     ),
     Erasure(
         "policy_drafts",

@@ -8,7 +8,7 @@ thirds of their weight.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from schemas.incident import EVERYWHERE, Example, Incident
 from schemas.providers import OTHER
@@ -34,6 +34,7 @@ from streams.incidents.detect import (
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place
+from streams.incidents.not_excused import EXCESSIVE, Worse, worse_in_another_way
 from streams.incidents.stored import ProviderHour
 
 #: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.
@@ -91,7 +92,63 @@ class Finder:
                 # Complaints come after their mail, and lie thinly over its hours: `days` and `arrivals` decide.
                 some = [each for each in known if each.outcome != "complained" or hour not in each.confirmed]
                 over |= self._over(accounts, place, hour, some, hit)
+        for (place, hour), outcomes in _outcomes(found, known, chosen).items():
+            found += self._not_excused(accounts, place, hour, outcomes, hit)
         return found, over
+
+    def edges(self, wanted: Collection[ProviderHour], found: Collection[FoundHour]) -> list[FoundHour]:
+        """Of provider-hours next to days that were `found` to be complained of together those that belong to them: one
+        customer of good history is enough, where nobody is spared.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        accounts, more = self._cells.read(wanted), []
+        hit = {(each.place[1], each.hour) for each in found}
+        for place, hour in sorted(wanted):
+            if not accounts.failing(place, hour, "complained"):
+                continue
+            some, usual = accounts.of(place, hour, "complained", hit), self.usual(place, hour).seen("complained")
+            edge = find("complained", some, usual, enough=ENOUGH_BESIDE, share=SHARE_OF_ALL, least=1)
+            if edge is not None and not edge.pool:
+                more.append(self._found_hour(place, hour, "complained", some, edge))
+        return more
+
+    def _not_excused(
+        self,
+        accounts: Accounts,
+        place: str,
+        hour: int,
+        outcomes: Collection[Outcome],
+        hit: Collection[ProviderHour],
+    ) -> Iterator[FoundHour]:
+        """Who fails beyond what an incident of these outcomes explains: see `not_excused`."""
+        cells = {
+            customer: sum_of(of.values() if place == EVERYWHERE else [of.get(place, NOTHING)])
+            for customer, of in accounts.by_hour[hour].items()
+        }
+        worse: dict[str, Worse] = {}
+        for outcome in outcomes:
+            worse |= {
+                who: one for who, one in worse_in_another_way(outcome, cells).items() if one.outcome not in outcomes
+            }
+        for who, one in sorted(worse.items()):
+            if place != EVERYWHERE and self._is_good_elsewhere(accounts, who, place, hour, one.outcome, hit):
+                continue
+            example = Example(customer=who, failed=one.seen.failed, total=one.seen.total)
+            yield FoundHour(
+                ("customer", who), hour, one.outcome, one.seen.rate, one.others, 0, 0, one.weight, (example,)
+            )
+
+    @staticmethod
+    def _is_good_elsewhere(
+        accounts: Accounts, who: str, place: str, hour: int, outcome: Outcome, hit: Collection[ProviderHour]
+    ) -> bool:
+        rest = NOTHING
+        for value, each in accounts.by_hour[hour][who].items():
+            rest = rest if value == place or (value, hour) in hit else rest.plus(each)
+        seen = rest.seen(outcome)
+        return seen.total >= TELLING_ELSEWHERE and seen.rate < EXCESSIVE[outcome]
 
     def untold(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, FoundHour]:
         """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
@@ -274,6 +331,19 @@ class Finder:
             for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
         }
         return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
+
+
+def _outcomes(
+    found: Iterable[FoundHour], known: Iterable[Incident], chosen: Collection[ProviderHour]
+) -> dict[ProviderHour, set[Outcome]]:
+    """Of which outcomes places and hours are incidents."""
+    outcomes: dict[ProviderHour, set[Outcome]] = defaultdict(set)
+    struck = [(each.place[1], each.hour, each.outcome) for each in found if each.place[0] != "pool"]
+    struck += [(each.value, hour, each.outcome) for each in known if each.leaves_out for hour in each.confirmed]
+    for place, hour, named in struck:
+        if (place, hour) in chosen:
+            outcomes[place, hour] |= {outcome for outcome in OUTCOMES if outcome == named}
+    return outcomes
 
 
 def _is_beside(place: str, hour: int, hit: Collection[ProviderHour]) -> bool:

@@ -121,6 +121,8 @@ def _begun(place: Place, worst: FoundHour, hours: Collection[int], now_ms: int) 
 
 
 def _state(dimension: Dimension, found: FoundHour) -> State:
+    if dimension == "customer":
+        return "not_excused"
     return "suspected" if dimension == "pool" or found.suspected else "detected"
 
 
@@ -149,7 +151,7 @@ def _settled(incident: Incident, looked: Looked, current: int, now_ms: int) -> I
     wrong = {hour for hour in incident.confirmed if (place, hour) in looked.over and hour not in again}
     confirmed = tuple(hour for hour in incident.confirmed if hour not in wrong)
     # Listings that begin later are seen to belong to it, or do not: nobody else's mail speaks for them.
-    follows = incident.dimension != "listing" and (place, current) not in looked.over
+    follows = incident.dimension not in ("listing", "customer") and (place, current) not in looked.over
     follows = follows if looked.at_current else incident.open
     goes_on = bool(confirmed) and (confirmed[-1] == current or (confirmed[-1] == current - HOUR_S and follows))
     hours = (*confirmed, current) if goes_on and confirmed[-1] < current else confirmed

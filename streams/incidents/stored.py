@@ -10,6 +10,7 @@ from schemas.incident import Incident
 from schemas.times import utc_time
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut
+from streams.subjects.left_out import NOT_EXCUSED
 
 #: Those whose last hour is not older than a time.
 INCIDENTS = """
@@ -75,6 +76,15 @@ def read_all_left_out(store: Store, since_s: int) -> tuple[frozenset[ProviderHou
     rows = [(str(place), int(hour), str(name)) for place, hour, name in store.rows(ALL_LEFT_OUT, {"since": since_s})]
     mail = frozenset((place, hour) for place, hour, name in rows if not name)
     return mail, {(place, hour): name for place, hour, name in rows if name}
+
+
+def read_not_excused(store: Store) -> frozenset[ProviderHour]:
+    """Customers and hours (epoch s) whose mail counts though an incident struck it.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return frozenset((str(customer), int(hour.timestamp())) for customer, hour in store.rows(NOT_EXCUSED))
 
 
 def store_incidents(store: Store, some: Iterable[Incident], now_ms: int, *, decided: bool = False) -> None:

@@ -5,6 +5,7 @@ stored.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -19,10 +20,16 @@ from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
 from streams.incidents.finder import Finder
 from streams.incidents.fleet_cells import FleetCells
-from streams.incidents.hours import Looked, updated
+from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.samples import with_samples
-from streams.incidents.stored import ProviderHour, read_all_left_out, read_incidents, store_incidents
+from streams.incidents.stored import (
+    ProviderHour,
+    read_all_left_out,
+    read_incidents,
+    read_not_excused,
+    store_incidents,
+)
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
 
@@ -53,13 +60,14 @@ WHERE dimension = 'provider' AND toStartOfHour(bucket) IN {hours:Array(DateTime(
 
 class Changed(NamedTuple):
     """The mail, by provider and hour, and the listings, by list or network and hour, that are left out since, and those
-    that are not any more."""
+    that are not any more; and the customers, with hours, who are not excused since, or are again."""
 
     mail: frozenset[ProviderHour] = frozenset()
     listings: frozenset[ListingHour] = frozenset()
+    not_excused: frozenset[ProviderHour] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.mail or self.listings)
+        return bool(self.mail or self.listings or self.not_excused)
 
 
 NOTHING_CHANGED = Changed()
@@ -87,6 +95,8 @@ class IncidentWatch:
         self._took_ms = 0
         #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
         self.excluded: frozenset[ProviderHour] = frozenset()
+        #: Customers and hours (epoch s) whose mail counts all the same.
+        self.not_excused: frozenset[ProviderHour] = frozenset()
         #: The listings that are held against nobody; None before the first look.
         self.listings: LeftOut | None = None
         #: A short name of both; empty where nothing is left out.
@@ -116,7 +126,7 @@ class IncidentWatch:
         self._looked_ms, self._alarmed = now_ms, asked.union(alarmed)
         self._took_ms = round((time.monotonic() - began) * 1000)
         self._loaded = True
-        self.name = _name(self.excluded, self.listings or ())
+        self.name = _name(self.excluded, self.listings or (), self.not_excused)
         return changed
 
     def untold(self, failed: FailedAt, now_ms: int) -> dict[str, Incident]:
@@ -149,7 +159,7 @@ class IncidentWatch:
 
     def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> Changed:
         """Look at what may have struck some customers; returns what is left out since."""
-        mail, listings = self.excluded, frozenset(self.listings or ())
+        mail, listings, not_excused = self.excluded, frozenset(self.listings or ()), self.not_excused
         failing = failing_hours(self._store, alarmed, hours_before(now_ms // 1000, ALL_H))
         hours = recent | failing.hours
         if failing.complained >= LEAST_STRUCK:
@@ -161,7 +171,7 @@ class IncidentWatch:
             hours = {hour for hour in hours if new and hour // DAY_S > min(new) // DAY_S}
             if not hours:
                 break
-        return Changed(mail ^ self.excluded, listings ^ frozenset(self.listings or ()))
+        return Changed(mail ^ self.excluded, listings ^ frozenset(self.listings or ()), not_excused ^ self.not_excused)
 
     def _look_at_older(self, now_ms: int, an_hour_s: float) -> None:
         """Look at the next of the older hours, as many as there is time for. `an_hour_s` is how long one takes."""
@@ -182,11 +192,13 @@ class IncidentWatch:
 
     def _read(self, now_ms: int) -> Changed:
         """What is left out now, by all monitors and people, that was not when it was last read, and the reverse."""
-        mail, listings = self.excluded, frozenset(self.listings or ())
+        mail, listings, not_excused = self.excluded, frozenset(self.listings or ()), self.not_excused
         self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
-        if mail != self.excluded:
+        self.not_excused = read_not_excused(self._store) if self.excluded else frozenset()
+        changed = Changed(mail ^ self.excluded, listings ^ self.listings.keys(), not_excused ^ self.not_excused)
+        if changed.mail or changed.not_excused:
             self._cells.forget()
-        return Changed(mail ^ self.excluded, listings ^ self.listings.keys())
+        return changed
 
     @property
     def leaves_out(self) -> bool:
@@ -199,7 +211,8 @@ class IncidentWatch:
         Raises:
             StoreError: the store failed.
         """
-        return self._with_mail_in(changed.mail) | customers_listed(self._store, changed.listings, now_ms)
+        listed = customers_listed(self._store, changed.listings, now_ms)
+        return self._with_mail_in(changed.mail) | listed | {customer for customer, _ in changed.not_excused}
 
     def _with_mail_in(self, changed: Collection[ProviderHour]) -> set[str]:
         if not changed:
@@ -232,14 +245,15 @@ class IncidentWatch:
         chosen = self._fleet.candidates(hours, self._cells.usual(current), now_ms // 1000)
         # Hours of known incidents are looked at again, and those that an open one may still cover.
         for each in known.values():
-            if each.dimension not in ("pool", "listing"):
+            if each.dimension not in ("pool", "listing", "customer"):
                 again = {*each.confirmed, current} if each.open else set(each.confirmed)
                 if each.outcome != "complained":
                     # Beside them fewer are enough than those who choose an hour.
                     again |= {hour + step for hour in each.confirmed for step in (-HOUR_S, HOUR_S)}
                 chosen |= {(each.value, hour) for hour in again if hour in hours}
+        of_places = [each for each in known.values() if each.dimension != "customer"]
         listed = self._listings.found(current - (RECENT_H - 1) * HOUR_S, now_ms) if current in hours else []
-        found, over = self._finder.found(chosen, known.values()) if chosen else ([], set())
+        found, over = self._finder.found(chosen, of_places) if chosen else ([], set())
         self._keep(Looked([*found, *listed], over, current in hours), now_ms, known)
 
     def _look_at_days(self, now_ms: int) -> None:
@@ -264,6 +278,7 @@ class IncidentWatch:
         }
         found = [each for each in found if (each.place[1], each.hour) not in spared]
         if found:
+            found += self._edges(found)
             self._keep(Looked(found, (), at_current=False), now_ms, known)
             self._read(now_ms)
         # Now it is known of which providers a batch came, and of what mail with a date it was.
@@ -277,6 +292,20 @@ class IncidentWatch:
         if at_once := self._arrivals.found(now_ms, came):
             self._keep(Looked(at_once, (), at_current=False), now_ms, known)
             self._read(now_ms)
+
+    def _edges(self, found: Sequence[FoundHour]) -> list[FoundHour]:
+        """Hours next to days whose complaints came at once: a batch begins and ends within a day, and who of that day
+        sent at other hours was spared. So its hours are asked one by one, of whoever sent then."""
+        of_place: dict[str, set[int]] = defaultdict(set)
+        for each in found:
+            of_place[each.place[1]].add(each.hour)
+        wanted = {
+            (place, edge)
+            for place, hours in of_place.items()
+            for step in range(HOUR_S, DAY_S + HOUR_S, HOUR_S)
+            for edge in (min(hours) - step, max(hours) + step)
+        }
+        return self._finder.edges(wanted, found)
 
     def _keep(self, looked: Looked, now_ms: int, known: Mapping[str, Incident] | None = None) -> None:
         """Store what came of a look, and announce it. `known` are the incidents of its hours, if they were read."""

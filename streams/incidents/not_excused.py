@@ -1,0 +1,66 @@
+"""Who is bad though an incident struck its mail: what the incident does not explain is not excused by it. Pure.
+
+Mail of an incident's hour is left out, so who sends in these hours alone would hide behind it. But an incident is of
+one outcome. Who fails there *in another way*, at a rate that would be excessive by itself, and several times that of
+the others, fails by its own doing; not so where its mail elsewhere in that hour is seen to be good, nor where more than
+half fails: then the place answers some in another way. And complaints about that mail come later, and are nobody
+else's.
+
+Where it fails in the same way nothing is concluded: customers differ in how hard an incident strikes them, and who is
+struck harder looks just so. Such mail is seen by its complaints, and by what is sent after it.
+"""
+
+from collections.abc import Mapping
+from math import log
+from typing import NamedTuple
+
+from streams.incidents.accounts import CellCounts, sum_of
+from streams.incidents.detect import TIMES, Outcome, Seen
+
+#: Rates (ratios) that are excessive by themselves: the default policy's.
+EXCESSIVE: Mapping[Outcome, float] = {"hard": 0.05, "expired": 0.05, "block": 0.25, "complained": 0.003}
+#: How sure it must be that the rate is above that (natural logarithm of a likelihood ratio; 8 happens by chance once in
+#: 30,000 looks), with at least so many recipients that failed, and no more than this share of all.
+SURE, LEAST_FAILED, MOST_FAILING = 8.0, 5, 0.5
+
+
+class Worse(NamedTuple):
+    """In which way and how often a customer fails beyond the incident, how often the others do (a ratio), and how sure
+    that is."""
+
+    outcome: Outcome
+    seen: Seen
+    others: float
+    weight: float
+
+
+def worse_in_another_way(outcome: Outcome, cells: Mapping[str, CellCounts]) -> dict[str, Worse]:
+    """Customers, given what each had at a place that an incident of one outcome struck."""
+    every = sum_of(cells.values())
+    found: dict[str, Worse] = {}
+    for customer, each in cells.items():
+        rest = every.minus(each)
+        for other, excessive in EXCESSIVE.items():
+            mine, theirs = _beside(outcome, other, each), _beside(outcome, other, rest)
+            if other == outcome or mine.failed < LEAST_FAILED or not mine.rate < MOST_FAILING:
+                continue
+            weight = _above(mine, max(excessive, TIMES * theirs.rate))
+            if weight >= SURE and weight > (found[customer].weight if customer in found else 0.0):
+                found[customer] = Worse(other, mine, theirs.rate, weight)
+    return found
+
+
+def _beside(outcome: Outcome, other: Outcome, cells: CellCounts) -> Seen:
+    """Of one outcome among what another one left."""
+    seen = cells.seen(other)
+    if "complained" in (outcome, other):
+        return seen
+    return Seen(max(seen.total - cells.seen(outcome).failed, 0), seen.failed)
+
+
+def _above(seen: Seen, rate: float) -> float:
+    """How much likelier (natural logarithm) the counts are at their own rate than at a lower one; 0 where it is not."""
+    if seen.rate <= rate:
+        return 0.0
+    left = seen.total - seen.failed
+    return seen.failed * log(seen.rate / rate) + (left * log((1 - seen.rate) / (1 - rate)) if left else 0.0)
