@@ -125,7 +125,7 @@ def make(rng: np.random.Generator, wish: Wish) -> Trial:
     sprees: list[Spree] = []
     for kind in bad_kinds:
         at = begin + int(rng.integers(0, 1200)) if rng.random() < 0.7 else int(rng.integers(HOUR, 40 * HOUR))
-        place = PROVIDERS[struck[0].places[0]] if struck and rng.random() < 0.5 else ""
+        place = PROVIDERS[struck[0].places[0]] if struck and struck[0].places and rng.random() < 0.5 else ""
         sprees += abusers.sprees(rng, of, kind, at, good, place)
     for pool in (each.pool for each in struck if each.pool and each.listed):
         # It is why the pool is listed, an hour before.

@@ -83,3 +83,23 @@ def test_alarm_is_looked_at_though_it_was_looked_at_this_very_moment(ground: Gro
     assert watch.refresh(now_ms, GOOD)
     assert not watch.refresh(now_ms, GOOD[:3])
     assert {place for place, _ in hours_left_out(ground.store)} == {"yahoo"}
+
+
+def test_batch_that_begins_in_the_evening_excuses_who_sent_then(ground: Ground) -> None:
+    """Of that day those who sent in the morning are not complained of; one sent when it had begun."""
+    chance = random.Random(5)
+    late = "late"
+    for who in [*GOOD, late]:
+        ground.put(*mail(who, range(1, 20)), *complaints(who, range(5, 20), ("yahoo",), 0.0003, chance))
+    evening = at(2, 0) + 17 * HOUR
+    for provider in ("gmail", "yahoo", "comcast"):
+        ground.put(Row(evening, delivered=1_500, provider=provider, customer=late, stream="news"))
+    judge = ground.judge()
+    judge.judge_customers([*GOOD, late], HOUR_11 * 1000)
+    assert accused(ground) == set()
+    for who in GOOD:
+        ground.put(*complaints(who, range(1, 2), ("yahoo",), 0.025, chance))
+    ground.put(Row(evening, complained=36, provider="yahoo", customer=late, stream="news"))
+    judge.judge_customers([*GOOD, late], (HOUR_11 + MINUTE) * 1000)
+    assert accused(ground) == set()
+    assert ("yahoo", evening // HOUR * HOUR) in hours_left_out(ground.store)

@@ -209,3 +209,18 @@ def test_operators_are_told_once_when_it_begins_and_once_when_it_is_over(ground:
     ]
     assert len({each.id for each in told}) == 2
     assert told[0].data.examples[0].failed > 0
+
+
+def test_hour_after_an_outage_in_which_two_send_is_of_it(ground: Ground) -> None:
+    chance = random.Random(8)
+    ground.put(*history(chance))
+    judge = ground.judge()
+    for each in GOOD[:6]:
+        ground.put(*mail(each, HOUR_11 + 20 * MINUTE, 300, 0.6, chance))
+    judge.judge_customers(GOOD, (HOUR_11 + 30 * MINUTE) * 1000)
+    for each in GOOD[:2]:
+        ground.put(*mail(each, HOUR_11 + 65 * MINUTE, 500, 0.6, chance))
+    for minute in (70, 130):
+        judge.judge_customers(GOOD, (HOUR_11 + minute * MINUTE) * 1000)
+    assert accused(ground) == set()
+    assert hours_left_out(ground.store) >= {("*", HOUR_11), ("*", HOUR_11 + HOUR)}
