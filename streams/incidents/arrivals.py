@@ -66,7 +66,7 @@ GROUP BY customer, value
 ProviderDay = tuple[str, int]
 
 
-class Mail(NamedTuple):
+class WeekMail(NamedTuple):
     """What one customer has at one provider: deliveries of the week up to a day, undated complaints that came on it;
     and of the weeks before that day deliveries, complaints, and those of them without a date."""
 
@@ -76,13 +76,13 @@ class Mail(NamedTuple):
     complained_before: int = 0
     undated_before: int = 0
 
-    def plus(self, other: "Mail") -> "Mail":
+    def plus(self, other: "WeekMail") -> "WeekMail":
         """Both together."""
-        return Mail(*(one + another for one, another in zip(self, other, strict=True)))
+        return WeekMail(*(one + another for one, another in zip(self, other, strict=True)))
 
 
 #: By customer and provider.
-ByProvider = Mapping[str, Mapping[str, Mail]]
+ByProvider = Mapping[str, Mapping[str, WeekMail]]
 
 
 def struck_by_arrivals(
@@ -111,19 +111,19 @@ def _comparable(mail: ByProvider) -> ByProvider:
     return {name: of for name, of in mail.items() if name in undated or name in set(nobody[:part])}
 
 
-def _of(mail: Mail) -> int:
+def _of(mail: WeekMail) -> int:
     return mail.came + mail.complained_before
 
 
-def _all(some: Collection[Mail]) -> Mail:
-    found = Mail()
+def _all(some: Collection[WeekMail]) -> WeekMail:
+    found = WeekMail()
     for each in some:
         found = found.plus(each)
     return found
 
 
-def _account(name: str, of: Mapping[str, Mail], place: str, company: Mapping[tuple[str, str], str]) -> Account:
-    here = of.get(place, Mail())
+def _account(name: str, of: Mapping[str, WeekMail], place: str, company: Mapping[tuple[str, str], str]) -> Account:
+    here = of.get(place, WeekMail())
     elsewhere = _all([each for where, each in of.items() if where != place])
     every = here.plus(elsewhere)
     return Account(
@@ -180,7 +180,7 @@ class Arrivals:
 
     def _mail(
         self, day: int, places: Sequence[str], came: Mapping[ProviderDay, Mapping[str, Mapping[int, int]]]
-    ) -> dict[str, dict[str, Mail]]:
+    ) -> dict[str, dict[str, WeekMail]]:
         asked: dict[str, object] = {
             "since": max(0, day - HISTORY_S),
             "mail_since": max(0, day - (MAIL_DAYS - 1) * DAY_S),
@@ -193,11 +193,11 @@ class Arrivals:
         who = sorted(
             {str(name) for (name,) in every} | {name for at, of in came.items() if at[1] == day for name in of}
         )
-        found: dict[str, dict[str, Mail]] = {}
+        found: dict[str, dict[str, WeekMail]] = {}
         for part in portions(self._store, who):
             for customer, place, week, *before in self._store.rows(MAIL, {**asked, "customers": part}):
                 n = sum(came.get((str(place), day), {}).get(str(customer), {}).values())
-                found.setdefault(str(customer), {})[str(place)] = Mail(int(week), n, *map(int, before))
+                found.setdefault(str(customer), {})[str(place)] = WeekMail(int(week), n, *map(int, before))
         return found
 
 

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.incidents.arrivals import Mail, struck_by_arrivals
+from streams.incidents.arrivals import WeekMail, struck_by_arrivals
 
 CASES = tomllib.loads(Path(__file__).with_name("arrivals.toml").read_text(encoding="utf-8"))["case"]
 
 
-def mail(groups: list[dict[str, Any]]) -> dict[str, dict[str, Mail]]:
+def mail(groups: list[dict[str, Any]]) -> dict[str, dict[str, WeekMail]]:
     """Four weeks as this one; of what complained in them all or nothing has a date."""
     found = {}
     for number, group in enumerate(groups):
         for place in range(group["count"]):
             found[f"c{number}-{place}"] = {
-                provider: Mail(
+                provider: WeekMail(
                     week=week,
                     came=came,
                     before=4 * week * (not group.get("new", False)),
@@ -44,7 +44,7 @@ def test_complaints_that_come_at_usual_rates_are_no_batch() -> None:
             week = (2_000 * np.exp(chance.normal(0, 1.2, many))).astype(int)
             came, before = chance.poisson(week / 7 * 0.0004), chance.poisson(week * 4 * 0.0004)
             some = {
-                f"c{place}": {"yahoo": Mail(int(of), int(came[place]), int(4 * of), *[int(before[place])] * 2)}
+                f"c{place}": {"yahoo": WeekMail(int(of), int(came[place]), int(4 * of), *[int(before[place])] * 2)}
                 for place, of in enumerate(week)
             }
             assert struck_by_arrivals(some, "yahoo", {}) is None

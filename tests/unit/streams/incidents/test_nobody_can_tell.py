@@ -38,7 +38,7 @@ def test_case(name: str) -> None:
     assert nobody_can_tell("block", accounts, USUAL, "a") == expected
 
 
-def test_beside_an_hour_that_is_an_incident_nobody_can_tell_of_one_without_mail_elsewhere() -> None:
+def test_beside_an_incident_nobody_can_tell_of_one_without_mail_elsewhere() -> None:
     refused, spared = account("a", (100, 90)), account("b", (50, 0))
     assert nobody_can_tell("block", [refused], USUAL, "a", beside=True)
     assert not nobody_can_tell("block", [refused, spared], USUAL, "a", beside=True)
