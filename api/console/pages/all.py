@@ -32,6 +32,7 @@ ROUTERS = (
     dead_letters.router,
     audit.router,
     health.router,
+    mine.programs,
     mine.router,
     missing.router,
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.console.case.last import LastPages, last_pages
@@ -28,6 +28,8 @@ from schemas.times import MINUTE_MS, utc_time
 from streams.io.store import StoreError
 
 router = console_router()
+#: For a customer's server, which reads a problem document (RFC 9457) and no page.
+programs = APIRouter(prefix="/console", include_in_schema=False)
 
 
 @router.get("/mine")
@@ -36,7 +38,7 @@ def get_mine(request: Request, visit: OwnReading) -> Response:
     return _page(request, visit.service, visit.owner.customer, framed=False)
 
 
-@router.post("/embed")
+@programs.post("/embed")
 def post_embed(
     request: Request, owner: Owner, service: Services, console: Console, query: Annotated[CommonQuery, Query()]
 ) -> Response:

@@ -169,7 +169,12 @@ def test_what_is_no_token_shows_nothing(shown: Api, wrong: str) -> None:
 def test_operators_key_must_name_a_customer(shown: Api) -> None:
     def asked(key: str, **query: str) -> int:
         headers = {"Authorization": f"Bearer {key}"}
-        return int(shown.client.post("/console/embed", params=query, headers=headers).status_code)
+        answer = shown.client.post("/console/embed", params=query, headers=headers)
+        if answer.status_code != 200:
+            # A server asks: it is told as by the HTTP interface, not by a page.
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["detail"]
+        return int(answer.status_code)
 
     assert asked(OPERATORS_KEY) == 422
     assert asked(OPERATORS_KEY, customer="acme") == 200
