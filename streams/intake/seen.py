@@ -129,16 +129,15 @@ class SeenIds:
         """
         hour = max(hour, self._hour)
         self._forget_expired(hour)
-        distinct, first = _distinct(ids | _ALWAYS)
-        self.expected_errors += distinct.size * self.known / self._slots.size * self._error_of_a_full_bucket()
         stamp = np.uint64(hour % CYCLE + 1)
         fresh = np.zeros(ids.size, np.bool_)
         # In pieces that stay in the processor's cache with all that is made of them: a third of the time.
-        for place in self._pieces(distinct.size):
-            part = distinct[place]
+        for place in self._pieces(ids.size):
+            part, first = _distinct(ids[place] | _ALWAYS)
+            self.expected_errors += part.size * self.known / self._slots.size * self._error_of_a_full_bucket()
             new = ~self._find(part)
             self._insert(part[new] & ~_STAMP | stamp)
-            fresh[first[place][new]] = True
+            fresh[place][first[new]] = True
         return fresh
 
     def load(self, ids: Ids, hours: NDArray[np.integer], now: int) -> None:
