@@ -10,7 +10,7 @@ import pytest
 from api.stack.adapting import adapt_context
 from benchmarks import report, results
 from benchmarks.intake_pairs import Side, figures
-from benchmarks.log_pairs import KINDS, write_log
+from benchmarks.log_pairs import KINDS, seconds, write_log
 from benchmarks.others import closing
 from benchmarks.results import Figure, Machine, Result, Run
 from benchmarks.traffic import FORMS, Expected, Message, hour, steady
@@ -180,3 +180,21 @@ def test_log_of_a_benchmark_has_an_event_for_each_mail(kind: str, tmp_path: Path
         found = list(read_events(log, kind, adapt_context(Settings())))
     assert records == len(file.read_bytes().splitlines())
     assert len({each.id for each in found if isinstance(each, MailEvent)}) == len(found) == 200
+
+
+def test_earlier_commit_reads_logs_with_its_own_reader(tmp_path: Path) -> None:
+    """The present files are installed, so that they are found for whatever an earlier commit has not."""
+    modules = {
+        "schemas/providers.py": "def load(): return None",
+        "streams/adapt.py": "def Context(*args, **kwargs): return None",
+        "jobs/ingest_file.py": "def read_events(*args): return [b'own'] * 3\n"
+        "def send_file(events, publish): [publish(b'', event) for event in events]",
+    }
+    for name, text in modules.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        (file.parent / "__init__.py").touch()
+        file.write_text(text)
+    log = tmp_path / "log"
+    log.touch()
+    assert seconds(tmp_path, "kumomta", log, 3, 0) >= 0
