@@ -6,6 +6,7 @@ The table is `blocklists.toml`, which explains its fields.
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -102,13 +103,23 @@ def load_zones(path: Path | None = None, keys: Mapping[str, str] | None = None) 
     """
     file = DEFAULT_FILE if path is None else path
     try:
-        return with_keys(parse(tomllib.loads(read_written(file))), keys or {})
+        return with_keys(_shipped() if path is None else _read(path), keys or {})
     except OSError as error:
         raise BlocklistsError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlocklistsError(f"{file}: not valid TOML: {error}") from error
     except BlocklistsError as error:
         raise BlocklistsError(f"{file}: {error}") from error
+
+
+def _read(file: Path) -> tuple[Zone, ...]:
+    return parse(tomllib.loads(read_written(file)))
+
+
+@cache
+def _shipped() -> tuple[Zone, ...]:
+    """Those that come with the project, read once a process."""
+    return _read(DEFAULT_FILE)
 
 
 def in_force(settings: Blocklists) -> tuple[Zone, ...]:

@@ -6,6 +6,7 @@ host belongs to, where that is known; else to `other`.
 
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -147,7 +148,16 @@ def load_providers(path: Path | None = None) -> Providers:
     Raises:
         ProvidersError: the file cannot be read, is not TOML, or breaks the schema.
     """
-    file = DEFAULT_FILE if path is None else path
+    return Providers(_shipped()) if path is None else _read(path)
+
+
+@cache
+def _shipped() -> tuple[Provider, ...]:
+    """The table that comes with the project, read once a process: many of its parts ask for it."""
+    return _read(DEFAULT_FILE).all
+
+
+def _read(file: Path) -> Providers:
     try:
         table = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Table)
         return Providers(table.provider)

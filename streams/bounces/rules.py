@@ -5,6 +5,7 @@ file of their own, whose rules are asked before those.
 """
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
@@ -180,8 +181,14 @@ def read(path: Path | None = None, own: Path | None = None) -> RuleSet:
     Raises:
         RulesError: a file cannot be read, is not TOML, or breaks the schema.
     """
-    rules = _read(DEFAULT_FILE if path is None else path, RulesFile)
+    rules = _shipped() if path is None else _read(path, RulesFile)
     return rules if own is None else _read(own, OwnRules, rules)
+
+
+@cache
+def _shipped() -> RuleSet:
+    """Those that come with the project, read once a process: nobody changes a set of rules."""
+    return _read(DEFAULT_FILE, RulesFile)
 
 
 def _read(file: Path, form: type[File], after: RuleSet | None = None) -> RuleSet:

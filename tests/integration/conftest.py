@@ -50,10 +50,9 @@ def standing_clock() -> None:
 
 
 @pytest.fixture
-def store(store_settings: ClickHouse) -> Iterator[Store]:
-    opened = open_store(store_settings)
-    yield opened
-    opened.close()
+def store(store_settings: ClickHouse, databases: Databases) -> Store:
+    """A connection to it, for the time of the test its own."""
+    return databases.connection(store_settings)
 
 
 @pytest.fixture

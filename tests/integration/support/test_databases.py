@@ -1,15 +1,19 @@
 """A database that one test after the other uses is to each of them as if it were new."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 
-from streams.io.store import Store, open_store
+from streams.io.store import Store, StoreError, open_store
 from tests.support.databases import ROWS, WITH_TTL, Databases
 
 TOKEN = {"insert_deduplication_token": "source@0"}
 PARTS = "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'counts' AND active"
 BY_HOUR = "SELECT count() FROM counts WHERE dimension = 'provider' GROUP BY toStartOfHour(bucket)"
+#: Fails when a part of its rows is there.
+FAILS = "SELECT throwIf(number = 3) FROM numbers(9) SETTINGS max_block_size = 1"
 
 
 def opened(databases: Databases, *, lasting: bool = False) -> Store:
@@ -117,3 +121,23 @@ def test_rows_of_any_age_stay_only_where_that_is_asked_for(databases: Databases)
         store.run("OPTIMIZE TABLE counts FINAL")
     assert (rows(usual, "counts"), rows(lasting, "counts")) == (0, 1)
     assert rows(opened(databases, lasting=True), "counts") == 0
+
+
+def test_connection_is_the_one_of_the_last_test(databases: Databases) -> None:
+    first = databases.connection(databases.empty(lasting=False))
+    assert databases.connection(databases.empty(lasting=False)) is first
+
+
+@pytest.mark.parametrize(
+    "left",
+    [Store.close, Store.refuse, lambda store: store.run("USE default"), lambda store: store.rows(FAILS)],
+    ids=["closed", "refusing", "elsewhere", "failed"],
+)
+def test_connection_that_a_test_left_otherwise_is_made_again(
+    databases: Databases, left: Callable[[Store], None]
+) -> None:
+    settings = databases.empty(lasting=False)
+    with suppress(StoreError):
+        left(databases.connection(settings))
+    again = databases.connection(settings)
+    assert again.rows("SELECT currentDatabase(), 1") == [(settings.database, 1)]
