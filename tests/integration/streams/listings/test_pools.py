@@ -120,11 +120,12 @@ def test_pools_have_what_a_naive_count_says(ground: Ground, seed: int) -> None:
     for address, pool in pools.items():
         shared(ground, address, pool, back=100 * HOUR)
     mail: list[tuple[int, str, int]] = [(100 * HOUR, address, 1_800) for address in pools]
+    rows, sent = list[Row](), list[Sent]()
     for _ in range(60):
         back, address, many = dice.randrange(1, 90 * 60) * MINUTE, dice.choice(list(pools)), dice.randrange(1, 50)
         mail.append((back, address, many))
-        ground.put(Row(NOW - back, delivered=many, ip=address))
-        put(ground.store, [Sent("acme", back, pools[address], delivered=many)])
+        rows.append(Row(NOW - back, delivered=many, ip=address))
+        sent.append(Sent("acme", back, pools[address], delivered=many))
     listings: list[tuple[str, str, int, int | None]] = []
     for number, address in enumerate(dice.choices(list(pools), k=9)):
         weight, began = dice.choice(WEIGHTS), dice.randrange(2, 90 * 60) * MINUTE
@@ -136,10 +137,11 @@ def test_pools_have_what_a_naive_count_says(ground: Ground, seed: int) -> None:
     # Long before, so that both customers are among the users of every listing's 48 hours.
     for back in range(24, 150, 24):
         for address, pool in pools.items():
-            ground.put(Row(NOW - back * HOUR, delivered=1, ip=address, customer="rival"))
-            ground.put(Row(NOW - back * HOUR, delivered=1, ip=address))
+            rows += [Row(NOW - back * HOUR, delivered=1, ip=address, customer=each) for each in ("rival", "acme")]
             mail.append((back * HOUR, address, 2))
-            put(ground.store, [Sent("acme", back * HOUR, pool, delivered=2)])
+            sent.append(Sent("acme", back * HOUR, pool, delivered=2))
+    ground.put(*rows)
+    put(ground.store, sent)
     ListingCauses(ground.store, {}).refresh(NOW_MS)
     found = pool_windows(ground.store, LENGTHS, LENGTHS, NOW_MS)
     assert set(found) == {pools[address] for address, *_ in listings}
