@@ -21,6 +21,8 @@ LEAVE_S = 0.5
 M_ARENA_MAX = -8
 ARENAS = 2
 TRIM_S = 1.0
+#: The collector looks so often (s), if that takes little of the time: one part of so many.
+COLLECT_S, COLLECT_PART = 60.0, 500
 #: How long (ms) the embedded store's allocator (jemalloc) keeps what is not used; read when the library is loaded.
 #: With its own 5 s (chDB 4.4) it keeps 50 to 80 MB of each flush; the time that a flush takes is the same.
 STORE_MEMORY = ("JE_MALLOC_CONF", "dirty_decay_ms:200")
@@ -70,8 +72,10 @@ def _thread_ended(loop: asyncio.AbstractEventLoop, args: threading.ExceptHookArg
 def tune_memory() -> None:
     """Set the process up for large batches that come and go; to be called before its threads start.
 
-    Python looks for unreachable cycles rarely: a stage makes and drops tens of thousands of objects a batch, none of
-    them in cycles, and each look goes through everything that is kept. Arrow takes memory from the C library, and
+    Python looks for unreachable cycles once a minute, and hardly ever by itself: a stage makes and drops tens of
+    thousands of objects a batch, few of them in cycles, and each look goes through everything that is kept. But the few
+    are of clients (a request that failed, a connection that was lost, an assignment of partitions), may hold much, and
+    would stay for hours. Arrow takes memory from the C library, and
     that keeps few arenas, so that what one batch gave back serves the next: a fifth less at the peak. What no batch
     needed for a second goes back to the system: a tenth less again. So does what the embedded store's own allocator
     keeps, unless the environment says otherwise.
@@ -81,14 +85,35 @@ def tune_memory() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
     pa.set_memory_pool(pa.system_memory_pool())
+    trim: Callable[[int], int] | None = None
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library than glibc
             library = ctypes.CDLL(None)
             library.mallopt(M_ARENA_MAX, ARENAS)
-            threading.Thread(target=_trim, args=(library.malloc_trim,), name="memory", daemon=True).start()
+            trim = library.malloc_trim
+    threading.Thread(target=_tidied, args=(Tidying(trim),), name="memory", daemon=True).start()
 
 
-def _trim(malloc_trim: Callable[[int], int]) -> None:
+class Tidying:
+    """Gives back what is not used. One thread at a time; times are s of one clock."""
+
+    def __init__(self, trim: Callable[[int], int] | None) -> None:
+        """`trim` is malloc_trim(3) where there is one."""
+        self._trim = trim
+        self._collect_s = COLLECT_S
+
+    def look(self, now_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Do what is due. How long the collector takes is measured by `clock`."""
+        if now_s >= self._collect_s:
+            began_s = clock()
+            gc.collect()
+            self._collect_s = now_s + max(COLLECT_S, COLLECT_PART * (clock() - began_s))
+        if self._trim is not None:
+            self._trim(0)
+
+
+def _tidied(tidying: Tidying) -> None:
+    began_s = time.monotonic()
     while True:
         time.sleep(TRIM_S)
-        malloc_trim(0)
+        tidying.look(time.monotonic() - began_s)

@@ -160,13 +160,20 @@ class Store:
             StoreError: the store failed; whether the rows were taken is then unknown.
         """
         try:
-            self._usable().insert(
+            client = self._usable()
+            context = client.create_insert_context(
                 table,
-                list(columns.values()),
-                column_names=list(columns),
+                list(columns),
+                data=list(columns.values()),
                 column_oriented=True,
                 settings={**AT_ONCE, **(settings or {})},
             )
+            try:
+                client.data_insert(context)
+            finally:
+                # It holds one of its own methods, and so itself and all rows, until the collector looks
+                # (clickhouse-connect 1.12.0).
+                vars(context).clear()
         except (ClickHouseError, OSError) as error:
             raise self._failed(error) from error
 
