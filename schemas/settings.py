@@ -220,7 +220,7 @@ class MonitorSettings(Section, forbid_unknown_fields=True, kw_only=True, frozen=
     standings_every_s: Seconds = 15.0
     """How old the numbers in the table of standings are, at most."""
     customers_kept: Count = 200_000
-    """For how many customers, those judged last, the long windows are kept in memory: about two kilobytes each."""
+    """For how many customers, those judged last, the long windows are kept in memory: about a kilobyte each."""
     sweep_s: Seconds = 15.0
     """How often a customer with an open alert is judged though nothing changed."""
     alone_wait_s: Seconds = 10.0

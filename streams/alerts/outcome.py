@@ -178,7 +178,10 @@ def subject_outcome(
     overrides = policy.overrides_for(*whose, judgement.now_ms)
     rules = {rule.name: rule for rule in policy.rules_for(*whose, judgement.now_ms)}
     for verdict in judgement.verdicts:
-        known, rule = states.get((*whose, verdict.rule)), rules[verdict.rule]
+        known = states.get((*whose, verdict.rule))
+        if known is None and verdict.level == "good" and not overrides:
+            continue  # as nearly always: there is no alert, and none opens
+        rule = rules[verdict.rule]
         counts = subject if by_rule is None else by_rule.get(rule.name, subject)
         now = _basis(rule, counts, judgement, overrides, policy.expired_is_failure, lengths)
         fresh = context.fresh_starts.get(subject.customer)

@@ -113,7 +113,9 @@ class Standings:
         known = self.known
         numbers = np.ascontiguousarray(rows.numbers).view(f"V{8 * len(COLUMNS)}").ravel().tolist()
         written = list(map(known.get, rows.subjects))
-        unread = sorted({key[0] for key in rows.subjects if key not in known}.difference(asked))
+        # Mostly all are known, which is seen at once.
+        unknown = {key[0] for key in rows.subjects if key not in known} if None in written else set[str]()
+        unread = sorted(unknown.difference(asked))
         stored = {**before, **last_shown(self._store, unread)} if unread else before
         marks = self._marks(rows, written, now_ms)
         writing, owed = _Writing(), []

@@ -145,9 +145,13 @@ def merged(parts: Sequence[Totals], places: Sequence[Sequence[int]], windows: in
 
     A stream that one part lacks has zeros there. Keys are sorted, and come out sorted.
     """
-    # The parts are sorted, so sorting them together is one pass.
-    known = list(dict.fromkeys(sorted(chain.from_iterable(part.keys for part in parts))))
+    # Mostly the part with the longest windows has all.
+    known = max((part.keys for part in parts), key=len, default=[])
     row_of = {key: row for row, key in enumerate(known)}
+    if not all(map(row_of.__contains__, chain.from_iterable(part.keys for part in parts if part.keys is not known))):
+        # The parts are sorted, so sorting them together is one pass.
+        known = list(dict.fromkeys(sorted(chain.from_iterable(part.keys for part in parts))))
+        row_of = {key: row for row, key in enumerate(known)}
     counts = no_counts(len(known), windows)
     for part, columns in zip(parts, places, strict=True):
         if not part.keys:
@@ -193,12 +197,12 @@ def subjects(totals: Totals, windows: tuple[str, ...]) -> Subjects:
     if not totals.keys:
         return Subjects([], [], windows, totals.counts)
     customers, scopes, starts, several = layout(totals.keys)
-    counts = no_counts(len(customers), len(windows))
+    counts, places = no_counts(len(customers), len(windows)), np.array(several, np.intp)
     for each in filled(totals.counts):
-        for window in range(len(windows)):
-            column = totals.counts[:, window, each]
-            counts[: len(starts), window, each] = np.add.reduceat(column, starts)
-            counts[len(starts) :, window, each] = column[several]
+        # All windows at once, along the axis that lies together in memory.
+        columns = totals.counts[:, :, each].T
+        counts[: len(starts), :, each] = np.add.reduceat(columns, starts, axis=1).T
+        counts[len(starts) :, :, each] = columns[:, places].T
     return Subjects(customers, scopes, windows, counts)
 
 

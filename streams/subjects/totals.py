@@ -22,7 +22,7 @@ from schemas.counts import FINISHED, MEASURES
 from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
 from streams.subjects import fresh_starts
-from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, StreamKey, Totals, is_long, merged, no_counts
+from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, StreamKey, Totals, filled, is_long, merged, no_counts
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.stored_fresh_starts import read_since
@@ -253,15 +253,18 @@ Read = Callable[[Sequence[str], Sequence[int]], Totals]
 #: The fields that are kept: those of mail. Listings, which come behind them, are filled in later.
 KEPT = FIELD_INDEX["critical_listings"]
 
-#: When it was read, until when it is good (epoch ms), the streams, and their counts.
-Entry = tuple[int, int, tuple[str, ...], bytes]
+#: When it was read, until when it is good (epoch ms), the streams, which fields are kept, and their counts.
+Entry = tuple[int, int, tuple[str, ...], tuple[int, ...], bytes]
 
 
 class LongWindows:
-    """What was read of each customer, for at most `keep_ms`."""
+    """What was read of each customer, for at most `keep_ms`. Kept are the fields that anybody had anything in, a fourth
+    of all in most fleets: they are put together again for each batch."""
 
     def __init__(self, windows: int, keep_ms: int, most: int) -> None:
-        self._shape = (windows, KEPT)
+        self._windows = windows
+        #: Only grows, so that few differ.
+        self._fields: tuple[int, ...] = ()
         self._keep_ms = keep_ms
         self._most = most
         self._entries: OrderedDict[str, Entry] = OrderedDict()
@@ -281,26 +284,33 @@ class LongWindows:
         for place, customer in enumerate(customers, start=1):
             known = entries.get(customer)
             good_ms = keep * place // len(customers) if known is None else keep - (read_ms - known[1]) % max(1, keep)
-            entries[customer] = (read_ms, read_ms + good_ms, (), b"")
-        kept = np.ascontiguousarray(totals.counts[:, :, :KEPT])
+            entries[customer] = (read_ms, read_ms + good_ms, (), (), b"")
+        self._fields += tuple(each for each in filled(totals.counts) if each < KEPT and each not in self._fields)
+        fields = self._fields
+        kept = np.ascontiguousarray(totals.counts[:, :, list(fields)])
         row = 0
         for customer, group in groupby(totals.keys, key=lambda key: key[0]):
             streams = tuple(stream for _, stream in group)
             counts = kept[row : row + len(streams)].tobytes()
-            entries[customer] = (*entries[customer][:2], streams, counts)
+            entries[customer] = (*entries[customer][:2], streams, fields, counts)
             row += len(streams)
 
     def get(self, customers: Sequence[str]) -> Totals:
         """The totals of customers (sorted) that are all known."""
-        found = []
+        found = list(map(self._entries.__getitem__, customers))
         for customer in customers:
-            found.append(self._entries[customer])
             self._entries.move_to_end(customer)
         keys = [(customer, stream) for customer, entry in zip(customers, found, strict=True) for stream in entry[2]]
-        kept = np.frombuffer(b"".join(entry[3] for entry in found), np.int64).reshape(-1, *self._shape)
-        counts = no_counts(len(keys), self._shape[0])
-        for window, field in np.argwhere(np.bitwise_or.reduce(kept, axis=0)).tolist():
-            counts[:, window, field] = kept[:, window, field]
+        counts = no_counts(len(keys), self._windows)
+        layouts = {entry[3] for entry in found if entry[2]}
+        for fields in filter(None, layouts):
+            of_layout = [entry[4] for entry in found if entry[3] == fields]
+            kept = np.frombuffer(b"".join(of_layout), np.int64).reshape(-1, self._windows, len(fields))
+            rows: slice | Counts = slice(None)
+            if len(layouts) > 1:
+                rows = np.flatnonzero([entry[3] == fields for entry in found for _ in entry[2]])
+            for place, field in enumerate(fields):
+                counts[rows, :, field] = kept[:, :, place]
         return Totals(keys, counts)
 
     def due_again(self, customers: Iterable[str], now_ms: int) -> list[tuple[str, int]]:
