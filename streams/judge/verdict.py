@@ -180,9 +180,10 @@ def rate_of(metric: Metric, numerator: int, denominator: int) -> float:
     return min(numerator, denominator) / denominator if denominator > 0 else 0.0
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=2_000)
 def interval(metric: Metric, numerator: int, denominator: int, bar: float) -> tuple[float, float]:
-    """Between which rates (ratios) the true one surely is. Some are kept: long windows stay the same for a minute."""
+    """Between which rates (ratios) the true one surely is. Some are kept, since long windows
+    stay the same for a minute; more would only fill memory for an hour."""
     if metric in COUNTED:
         return float(numerator), float(numerator)
     if metric == REPORTED_SPAM:
