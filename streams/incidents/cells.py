@@ -16,9 +16,8 @@ from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
 from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
-from streams.incidents.stored import ProviderHour
 from streams.io.store import Store, portions
-from streams.subjects.left_out import NOT_LEFT_OUT
+from streams.subjects.left_out import NOT_LEFT_OUT, ProviderHour
 
 #: What is usual is read of so many days before the day of the hour.
 HISTORY_S = 28 * DAY_S

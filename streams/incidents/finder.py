@@ -35,7 +35,7 @@ from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place
 from streams.incidents.not_excused import EXCESSIVE, Worse, worse_in_another_way
-from streams.incidents.stored import ProviderHour
+from streams.subjects.left_out import ProviderHour
 
 #: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.
 ENOUGH_BESIDE = ENOUGH / 2

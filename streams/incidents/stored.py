@@ -10,7 +10,7 @@ from schemas.incident import Incident
 from schemas.times import utc_time
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut
-from streams.subjects.left_out import NOT_EXCUSED
+from streams.subjects.left_out import NOT_EXCUSED, ProviderHour
 
 #: Those whose last hour is not older than a time.
 INCIDENTS = """
@@ -25,9 +25,6 @@ SELECT provider, toUnixTimestamp(hour), '' FROM left_out WHERE hour >= toDateTim
 UNION ALL
 SELECT place, toUnixTimestamp(hour), incident FROM left_out_listings
 """
-
-#: A provider (`*` for all of them) and the beginning of an hour (epoch s).
-ProviderHour = tuple[str, int]
 
 _decode = msgspec.json.Decoder(Incident).decode
 

@@ -23,15 +23,10 @@ from streams.incidents.fleet_cells import FleetCells
 from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.samples import with_samples
-from streams.incidents.stored import (
-    ProviderHour,
-    read_all_left_out,
-    read_incidents,
-    read_not_excused,
-    store_incidents,
-)
+from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
+from streams.subjects.left_out import KnownLeftOut, ProviderHour
 
 #: Each look is at the last hours, and at some of the older ones of which something may still come in: at all of them
 #: no more often than so many ms.
@@ -201,9 +196,9 @@ class IncidentWatch:
         return changed
 
     @property
-    def leaves_out(self) -> bool:
-        """Whether anything is left out, as far as is known."""
-        return not self._loaded or bool(self.excluded)
+    def known(self) -> KnownLeftOut:
+        """What is left out; None before the first look."""
+        return self.excluded if self._loaded else None
 
     def affected(self, changed: Changed, now_ms: int) -> set[str]:
         """Who has mail in any of these provider-hours, or used what began to be listed.

@@ -24,7 +24,7 @@ from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
 from streams.alerts.alarmed import alarmed_by_listings, alarmed_by_mail
 from streams.alerts.describe import alert_events
-from streams.alerts.evidence import alert_evidence
+from streams.alerts.evidence import EvidenceReader, alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import (
@@ -56,6 +56,7 @@ from streams.monitor.unjudged import with_unjudged
 from streams.subjects.arrays import Subjects
 from streams.subjects.fresh_starts import among
 from streams.subjects.stored_fresh_starts import FreshStartWatch, read_since
+from streams.subjects.totals import may_leave_out
 from streams.windows.current import Windows
 from streams.windows.pools import NOBODY
 from streams.windows.reported import customers_reported
@@ -121,7 +122,8 @@ class BatchJudge:
         #: What people decided, and what is found of incidents and holds: to be sent now and then.
         self.outgoing = OutgoingSender(store, publish, acknowledged, deployment)
         self._incidents = IncidentWatch(store, self.outgoing.tell)
-        self._leaves_out = True
+        #: The mail and the listings that are left out, as far as is known.
+        self._left_out = self._incidents.known, self._incidents.listings
         self._settling = Settling(store)
         self._alone = Alone(store, int(settings.alone_wait_s * 1000))
         waits = int(settings.behind_wait_s * 1000), int(settings.stopped_wait_s * 1000)
@@ -148,12 +150,11 @@ class BatchJudge:
             int(settings.long_windows_every_s * 1000),
             settings.customers_kept,
         )
-        self._left_out = self._incidents.leaves_out, self._incidents.listings
         windows.leave_out(*self._left_out)
         with self._windows_lock:
             self._windows = windows
             self._reading += 1
-        self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, everything=True)
+        self._everything = Windows.for_policy(self._store, policy, self._counted, self._fbl, 0, 0, left_out=())
         self._pools = PoolJudge(self._store, policy, self._fbl, self._counted)
         self._standings = Standings(
             self._store, policy, int(settings.standings_every_s * 1000), 2 * settings.customers_kept
@@ -204,10 +205,10 @@ class BatchJudge:
             # Are there so many that a person looks first?
             outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms, untold)
             changed |= others
-        asked = self._store, outcomes, self.policy, self._fbl, now_ms, lives.since
-        evidence = alert_evidence(*asked, everything=not self._leaves_out)
+        reader = EvidenceReader(self._store, self._fbl, self.policy, now_ms, lives.since, self._left_out[0])
+        evidence = alert_evidence(reader, outcomes)
         if self._incidents.excluded or lives.since:
-            evidence = with_unjudged(evidence, *asked)
+            evidence = with_unjudged(evidence, reader, outcomes)
         if half_counted.uncounted:
             evidence = with_uncounted(evidence, half_counted.uncounted)
         sent = self._record(outcomes, evidence, lives, now_ms)
@@ -233,8 +234,7 @@ class BatchJudge:
         if not alarmed:
             self.metrics.waiting_customers = self._half_counted.look(now_ms)
         changed = self._incidents.refresh(now_ms, alarmed)
-        self._leaves_out = self._incidents.leaves_out
-        left_out = self._leaves_out, self._incidents.listings
+        left_out = self._incidents.known, self._incidents.listings
         if changed or left_out != self._left_out:
             with self._windows_lock:
                 self._windows.leave_out(*left_out)
@@ -298,7 +298,7 @@ class BatchJudge:
             StoreError, BrokerError: nothing is lost; judge them again.
         """
         lives = read_lives(self._store, [NOBODY], now_ms)
-        outcomes = self._pools.decided(lives, now_ms, everything=not self._leaves_out)
+        outcomes = self._pools.decided(lives, now_ms, everything=not may_leave_out(self._left_out[0]))
         evidence = self._pools.evidence(outcomes, now_ms, left_out=bool(self._incidents.excluded))
         sent = self._record(outcomes, evidence, lives, now_ms)
         self.metrics.alerts += len(sent)

@@ -5,34 +5,36 @@ known with the verdict (`streams.alerts.describe`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from schemas.alert import Evidence, Unjudged
+from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE, Incident
 from schemas.policy import Policy
 from schemas.policy_metric import OF_POOLS, window_ms
 from schemas.scope import PLAN
 from schemas.times import HOUR_S
-from streams.alerts.evidence import WITH_HISTORY, summed
-from streams.alerts.evidence_queries import UNJUDGED
+from streams.alerts.evidence import AT_ONCE, WITH_HISTORY, CountedMail, EvidenceReader, asked_of, places
+from streams.alerts.evidence_queries import UNJUDGED, UNJUDGED_ANEW
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import SubjectOutcome
 from streams.incidents.stored import read_incidents
 from streams.io.store import Store
 from streams.judge.verdict import Verdict
 from streams.subjects import fresh_starts
-from streams.subjects.fresh_starts import FRESH_SINCE, Since
-from streams.subjects.left_out import HOUR_NOT_LEFT_OUT, IS_LEFT_OUT, NOT_LEFT_OUT
-from streams.subjects.scopes import SCOPES
-from streams.subjects.totals import begin
+from streams.subjects.left_out import HOUR_NOT_LEFT_OUT
+from streams.subjects.totals import begin, may_leave_out
 from streams.windows.pool_queries import DIMENSIONS
 
-BEFORE_FRESH_START = f"bucket < {FRESH_SINCE} AND {NOT_LEFT_OUT}"
-
+_FINISHED = finished_sql("toInt64(sum({}))")
+#: Numerator and denominator of what is judged of pools and From domains.
+SHARED_RATES: Mapping[str, tuple[str, str]] = {
+    "complaint": ("sum(complained)", "sum(delivered)"),
+    "failure": ("sum(hard) + sum(expired) * {expired:UInt8}", _FINISHED),
+    "block": ("sum(block)", _FINISHED),
+}
 #: Of a pool or From domain it is not known which provider the mail of an hour went to, so the whole hour is left out.
 SHARED_UNJUDGED = """
 SELECT toUnixTimestamp(toStartOfHour(bucket)) AS hour, toInt64({summed_top}), greatest(toInt64({summed_bottom}), 0)
@@ -43,46 +45,24 @@ GROUP BY hour
 ORDER BY hour
 """
 
-#: Customer, scope, provider, hour (epoch s), numerator and denominator.
-_Row = tuple[str, str, str, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is alike of several alerts."""
-
-    metric: str
-    window: str
-    mail_to: tuple[str, ...]
+#: Whose, provider, hour (epoch s), whether it is from before a fresh start, numerator and denominator.
+_Row = tuple[CountedMail, str, int, bool, int, int]
 
 
 def with_unjudged(
-    evidence: dict[SubjectRule, Evidence],
-    store: Store,
-    outcomes: Sequence[SubjectOutcome],
-    policy: Policy,
-    feedback_loop_providers: Sequence[str],
-    now_ms: int,
-    since: Since,
+    evidence: dict[SubjectRule, Evidence], reader: EvidenceReader, outcomes: Sequence[SubjectOutcome]
 ) -> dict[SubjectRule, Evidence]:
-    """The evidence of alerts that changed, with what no rule judges of their windows. `since` are fresh starts.
+    """The evidence of alerts that changed, with what no rule judges of their windows.
 
     Raises:
         StoreError: the store failed.
     """
-    mail_to = {rule.name: rule.mail_to for rule in policy.rules}
-    alike: dict[_Asked, list[SubjectRule]] = defaultdict(list)
-    for outcome in outcomes:
-        for _, verdict in outcome.transitions:
-            if verdict.metric in WITH_HISTORY:
-                asked = _Asked(WITH_HISTORY[verdict.metric], verdict.window, mail_to[verdict.rule])
-                alike[asked].append((*outcome.key, verdict.rule))
+    mails = {key: each.mail for key, each in asked_of(outcomes, reader.policy).items() if each.metric in WITH_HISTORY}
+    of_mail = _unjudged(reader, sorted(set(mails.values())))
     found = dict(evidence)
-    for asked, keys in alike.items():
-        of_subject = _of_alike(store, asked, keys, policy, feedback_loop_providers, now_ms, since)
-        for key in keys:
-            if left_out := of_subject.get(key[:2]):
-                found[key] = msgspec.structs.replace(found[key], left_out=tuple(left_out))
+    for key, mail in mails.items():
+        if left_out := of_mail.get(mail):
+            found[key] = msgspec.structs.replace(found[key], left_out=tuple(left_out))
     return found
 
 
@@ -114,7 +94,7 @@ def _of_shared(
     store: Store, dimension: str, name: str, verdict: Verdict, policy: Policy, now_ms: int
 ) -> tuple[Unjudged, ...]:
     first = begin(window_ms(verdict.window), now_ms)
-    top, bottom = summed(verdict.metric)
+    top, bottom = SHARED_RATES[verdict.metric]
     sql = SHARED_UNJUDGED.format(summed_top=top, summed_bottom=bottom, judged=HOUR_NOT_LEFT_OUT)
     asked = {"dimension": dimension, "name": name, "since": first, "expired": int(policy.expired_is_failure)}
     found = read_incidents(store, first - HOUR_S).in_force()
@@ -131,73 +111,50 @@ def _of_shared(
     )
 
 
-def _of_alike(
-    store: Store,
-    asked: _Asked,
-    keys: Iterable[SubjectRule],
-    policy: Policy,
-    feedback_loop_providers: Sequence[str],
-    now_ms: int,
-    since: Since,
-) -> Mapping[tuple[str, str], list[Unjudged]]:
-    """What is left out of the mail of subjects whose windows are alike, by customer and scope."""
-    first = begin(window_ms(asked.window), now_ms)
-    subjects = sorted({key[:2] for key in keys})
-    given: dict[str, Any] = {
-        "customers": [customer for customer, _ in subjects],
-        "scopes": [scope for _, scope in subjects],
-        "since": first,
-        "fbl": list(feedback_loop_providers),
-        "mail_to": list(asked.mail_to),
-        "expired": int(policy.expired_is_failure),
-    }
-    found: dict[tuple[str, str], list[Unjudged]] = defaultdict(list)
-    sql = _sql(asked.metric, IS_LEFT_OUT)
-    rows = store.rows(*(fresh_starts.cut_off(sql, given, since) if since else (sql, given)))
-    if rows:
-        incidents = [each for each in read_incidents(store, first - HOUR_S).in_force() if each.leaves_out]
-        for whose, unjudged in _by_incident(rows, incidents):
-            found[whose].append(unjudged)
-    anew = fresh_starts.after(fresh_starts.among(since, given["customers"]), first)
-    if anew:
-        before: dict[tuple[str, str], tuple[int, int]] = {}
-        sql = _sql(asked.metric, BEFORE_FRESH_START)
-        for customer, scope, _, _, top, bottom in store.rows(sql, given | fresh_starts.parameters(anew)):
-            counted = before.get((customer, scope), (0, 0))
-            before[customer, scope] = counted[0] + int(top), counted[1] + int(bottom)
-        for whose, (count, volume) in before.items():
-            found[whose].append(Unjudged(reason="fresh-start", count=count, volume=volume))
+def _unjudged(reader: EvidenceReader, some: Sequence[CountedMail]) -> Mapping[CountedMail, list[Unjudged]]:
+    """What is left out of some mail: what is of incidents first."""
+    rows = list(_rows(reader, some))
+    found: dict[CountedMail, list[Unjudged]] = defaultdict(list)
+    if any(not is_before for _, _, _, is_before, _, _ in rows):
+        first = min(begin(each.length_ms, reader.now_ms) for each in some)
+        incidents = [each for each in read_incidents(reader.store, first - HOUR_S).in_force() if each.leaves_out]
+        for mail, unjudged in _by_incident(rows, incidents):
+            found[mail].append(unjudged)
+    before: dict[CountedMail, tuple[int, int]] = {}
+    for mail, _, _, is_before, top, bottom in rows:
+        if is_before:
+            counted = before.get(mail, (0, 0))
+            before[mail] = counted[0] + top, counted[1] + bottom
+    for mail, (count, volume) in before.items():
+        found[mail].append(Unjudged(reason="fresh-start", count=count, volume=volume))
     return found
 
 
-def _by_incident(
-    rows: Iterable[Sequence[Any]], incidents: Sequence[Incident]
-) -> Iterable[tuple[tuple[str, str], Unjudged]]:
+def _rows(reader: EvidenceReader, some: Sequence[CountedMail]) -> Iterator[_Row]:
+    whole = reader._replace(since=fresh_starts.NOBODY)
+    for start in range(0, len(some), AT_ONCE):
+        part = some[start : start + AT_ONCE]
+        asked = places(part, reader.now_ms)
+        anew = fresh_starts.among(reader.since, asked["customers"])
+        if anew:
+            rows = whole.rows(UNJUDGED_ANEW, asked | fresh_starts.parameters(anew))
+        else:
+            rows = whole.rows(UNJUDGED, asked) if may_leave_out(reader.left_out) else ()
+        for place, provider, hour, is_before, top, bottom in rows:
+            yield part[int(place) - 1], str(provider), int(hour), bool(is_before), int(top), int(bottom)
+
+
+def _by_incident(rows: Iterable[_Row], incidents: Sequence[Incident]) -> Iterable[tuple[CountedMail, Unjudged]]:
     """What each incident leaves out at each provider, with whose it is."""
-    summed_up: dict[tuple[str, str, str, str], tuple[int, int]] = {}
-    for customer, scope, provider, hour, top, bottom in rows:
-        cause = next((each.id for each in incidents if _covers(each, str(provider), int(hour))), None)
+    summed_up: dict[tuple[CountedMail, str, str], tuple[int, int]] = {}
+    for mail, provider, hour, is_before, top, bottom in rows:
+        cause = None if is_before else next((each.id for each in incidents if _covers(each, provider, hour)), None)
         if cause is not None:  # else it was dismissed between the two queries
-            key = str(customer), str(scope), str(provider), cause
-            counted = summed_up.get(key, (0, 0))
-            summed_up[key] = counted[0] + int(top), counted[1] + int(bottom)
-    for (customer, scope, provider, cause), (count, volume) in summed_up.items():
-        yield (
-            (customer, scope),
-            Unjudged(reason="incident", count=count, volume=volume, provider=provider, incident=cause),
-        )
+            counted = summed_up.get((mail, provider, cause), (0, 0))
+            summed_up[mail, provider, cause] = counted[0] + top, counted[1] + bottom
+    for (mail, provider, cause), (count, volume) in summed_up.items():
+        yield mail, Unjudged(reason="incident", count=count, volume=volume, provider=provider, incident=cause)
 
 
 def _covers(incident: Incident, provider: str, hour: int) -> bool:
     return incident.value in (provider, EVERYWHERE) and hour in incident.hours
-
-
-def _sql(metric: str, unjudged: str) -> str:
-    top, bottom = summed(metric)
-    return UNJUDGED.format(
-        scopes=SCOPES,
-        summed_top=top,
-        summed_bottom=bottom,
-        whose="value IN {fbl:Array(String)}" if metric == "complaint" else "1",
-        unjudged=unjudged,
-    )

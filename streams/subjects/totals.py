@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.counts import FINISHED, MEASURES
+from schemas.incident import EVERYWHERE
 from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, StreamKey, Totals, filled, is_long, merged, no_counts
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
-from streams.subjects.left_out import NOT_LEFT_OUT
+from streams.subjects.left_out import BOUND, MOST_BOUND, NOT_LEFT_OUT, KnownLeftOut
 from streams.subjects.stored_fresh_starts import read_since
 
 #: Measures that are also read of the mailbox providers with a feedback loop alone.
@@ -95,26 +96,28 @@ def read_totals(
     until_s: int | None = None,
     *,
     by_class: bool = False,
-    everything: bool = False,
+    left_out: KnownLeftOut = None,
     since: Since | None = None,
 ) -> Totals:
     """The totals of customers (sorted) over windows that end now, all of them short or all of them long.
 
     With `mail_to` only mail to these mailbox providers counts. With `by_class` each class of mail stands in place of a
     stream. With `until_s` (epoch s) what lies at or behind it is left out; then minutes are read, which is for few
-    customers, and windows may be of any length. Mail of incidents is left out, unless `everything` is asked for.
-    `since` are the fresh starts of customers; without it they are looked for. A stream without any count is absent. The
-    keys come out sorted.
+    customers, and windows may be of any length. Mail of incidents is left out; `left_out` says which, where that is
+    known. `since` are the fresh starts of customers; without it they are looked for. A stream without any count is
+    absent. The keys come out sorted.
 
     Raises:
         StoreError: the store failed.
     """
     order = longest_first(windows_ms)
     begins = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
-    wanted = ((_MAIL_TO, mail_to), (_UNTIL, until_s is not None), (_JUDGED, not everything))
+    wanted = ((_MAIL_TO, mail_to), (_UNTIL, until_s is not None), (_JUDGED, may_leave_out(left_out)))
     only = " ".join(part for part, given in wanted if given)
     whose = _CLASS if by_class else _STREAM
     asked = {"fbl": list(fbl), "mail_to": list(mail_to), "until": until_s or 0, **begins}
+    only, given = bound(only, asked, left_out)
+    asked = dict(given)
     if since is None:
         since = read_since(store, now_ms, begins["since_0"])
     if since and (anew := fresh_starts.among(since, customers)):
@@ -132,7 +135,7 @@ def read_totals(
                     mail_to,
                     until_s,
                     by_class=by_class,
-                    everything=everything,
+                    left_out=left_out,
                     since={},
                 )
             )
@@ -213,6 +216,28 @@ def begin(window_ms: int, now_ms: int) -> int:
     """The first second (epoch, UTC) of a window that ends now: a full minute, or hour where it is long."""
     grain = HOUR_S if is_long(window_ms) else MINUTE_S
     return max(0, (now_ms // 1000 - window_ms // 1000) // grain * grain)
+
+
+def bound(sql: str, asked: Mapping[str, Any], known: KnownLeftOut) -> tuple[str, Mapping[str, Any]]:
+    """A query with conditions of `left_out`, and its parameters, so that it does not look up what is `known`."""
+    if known is None or len(known) > MOST_BOUND:
+        return sql, asked
+    if not known:
+        sql = sql.replace(NOT_LEFT_OUT, "true")
+    for looked_up, given in BOUND.items():
+        sql = sql.replace(looked_up, given)
+    hours = sorted(known)
+    return sql, {
+        **asked,
+        "left_out": [provider for provider, _ in hours],
+        "left_out_hours": [hour for _, hour in hours],
+        "left_out_everywhere": [hour for provider, hour in hours if provider == EVERYWHERE],
+    }
+
+
+def may_leave_out(known: KnownLeftOut) -> bool:
+    """Whether some mail may be left out."""
+    return known is None or bool(known)
 
 
 def longest_first(windows_ms: Sequence[int]) -> list[int]:

@@ -21,8 +21,8 @@ from streams.listings.exposure import SENT_MAIL
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import FIELD_INDEX, StreamKey, Totals
 from streams.subjects.fresh_starts import FRESH_SINCE, Since
-from streams.subjects.left_out import HOUR_NOT_LEFT_OUT
-from streams.subjects.totals import begin, longest_first, sums
+from streams.subjects.left_out import HOUR_NOT_LEFT_OUT, KnownLeftOut
+from streams.subjects.totals import begin, bound, longest_first, sums
 
 #: What these are divided by is without mail of incidents, so they are without those whole hours: else a sender would
 #: seem worse in the hours of an outage.
@@ -93,17 +93,19 @@ def add_acceptable_use(
     until_s: int = FOREVER_S,
     *,
     since: Since,
+    left_out: KnownLeftOut = None,
 ) -> None:
     """Fill in what `metrics` ask for in the totals of customers (sorted). A new From domain counts once it has sent to
     `least_new` recipients. Mail from `until_s` (epoch s) on is left out, and so is that of before the fresh start of a
-    customer (`since`); but a domain that was used before is not new.
+    customer (`since`); but a domain that was used before is not new. `left_out` is what incidents leave out,
+    where that is known.
 
     Raises:
         StoreError: the store failed.
     """
     if not totals.keys:
         return
-    windows = _Windows(store, totals, customers, windows_ms, now_ms, until_s, since)
+    windows = _Windows(store, totals, customers, windows_ms, now_ms, until_s, since, left_out)
     if "unwanted" in metrics:
         windows.fill(UNWANTED, {"unwanted": "count"}, _distinct)
     if "sms_gateway" in metrics:
@@ -127,11 +129,13 @@ class _Windows:
         now_ms: int,
         until_s: int,
         since: Since,
+        left_out: KnownLeftOut,
     ) -> None:
         self._store = store
         self._totals = totals
         self._customers = customers
         self._until = until_s
+        self._left_out = left_out
         self._anew = fresh_starts.among(since, customers) if since else {}
         self._order = longest_first(windows_ms)
         self._since = [begin(windows_ms[window], now_ms) for window in self._order]
@@ -149,7 +153,7 @@ class _Windows:
         asked |= {"until": self._until, **(fresh_starts.parameters(self._anew) if self._anew else {})}
         places = [FIELD_INDEX[name] for name in fields]
         for part in portions(self._store, self._customers):
-            for block in self._store.blocks(query, {"customers": part, **asked}):
+            for block in self._store.blocks(*bound(query, {"customers": part, **asked}, self._left_out)):
                 numbers = np.stack(block[2:], axis=1).astype(np.int64).reshape(-1, len(self._order), len(places))
                 for customer, stream, found in zip(block[0], block[1], numbers, strict=True):
                     if (row := self._rows.get((customer, stream))) is not None:

@@ -17,9 +17,10 @@ from streams.judge.spikes import FIRST_H, HOURS, baseline
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import Counts, StreamKey, Subjects
 from streams.subjects.fresh_starts import NOT_BEFORE, Since
-from streams.subjects.left_out import NOT_LEFT_OUT
+from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut
 from streams.subjects.scopes import scopes_of
 from streams.subjects.stored_fresh_starts import read_since
+from streams.subjects.totals import bound
 from streams.windows.fleet import fleet_volume_lately
 
 #: Recipients that finished, by the hour. The innermost query has the shape of the hourly projection.
@@ -59,8 +60,11 @@ class Baselines:
         self._read: set[str] = set()
         self._found: Found = {}
 
-    def of(self, subjects: Subjects, rows: Sequence[int], now_ms: int, since: Since) -> Mapping[int, VolumeBaseline]:
-        """By the places of subjects, of those at `rows` who have a history. `since` are fresh starts.
+    def of(
+        self, subjects: Subjects, rows: Sequence[int], now_ms: int, since: Since, left_out: KnownLeftOut = None
+    ) -> Mapping[int, VolumeBaseline]:
+        """By the places of subjects, of those at `rows` who have a history. `since` are fresh starts;
+        `left_out` is what incidents leave out, where that is known.
 
         Raises:
             StoreError: the store failed.
@@ -69,10 +73,10 @@ class Baselines:
         if hour != self._hour:
             self.forget()
             self._hour = hour
-        fleet = fleet_volume_lately(self._store, now_ms)
+        fleet = fleet_volume_lately(self._store, now_ms, left_out)
         unread = {subjects.customers[row] for row in rows} - self._read
         if unread:
-            self._found |= read_baselines(self._store, sorted(unread), now_ms, since, fleet)
+            self._found |= read_baselines(self._store, sorted(unread), now_ms, since, fleet, left_out)
             self._read |= unread
         usual = {row: self._found.get((subjects.customers[row], subjects.scopes[row])) for row in rows}
         return {row: msgspec.structs.replace(each, fleet=fleet.now) for row, each in usual.items() if each is not None}
@@ -94,6 +98,7 @@ def read_baselines(
     now_ms: int,
     since: Since | None = None,
     fleet: FleetVolume = AS_USUAL,
+    left_out: KnownLeftOut = None,
 ) -> Found:
     """The baselines of customers (sorted) and of each of their streams, for the hour that `now_ms` lies in, scaled by
     what the fleet does.
@@ -113,7 +118,7 @@ def read_baselines(
         if sql is VOLUMES_ANEW:
             asked |= fresh_starts.parameters(anew)
         for part in portions(store, some):
-            for block in store.blocks(sql, {"customers": part, **asked}):
+            for block in store.blocks(*bound(sql, {"customers": part, **asked}, left_out)):
                 for customer, stream, hours, mail in zip(*block, strict=True):
                     places = (hours.astype(np.int64) - first) // HOUR_S
                     for scope in scopes_of(stream):

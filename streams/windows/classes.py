@@ -14,6 +14,7 @@ from schemas.scope import CLASS_PREFIX
 from streams.io.store import Store
 from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, Subjects, Totals
 from streams.subjects.fresh_starts import Since
+from streams.subjects.left_out import KnownLeftOut
 from streams.subjects.totals import CachedTotals, read_totals
 
 CLASSES: tuple[str, ...] = get_args(StreamClass)
@@ -32,10 +33,10 @@ class ClassWindows:
         keep_ms: int,
         most: int,
         *,
-        everything: bool = False,
+        left_out: KnownLeftOut = None,
     ) -> None:
         self._store = store
-        self._everything = everything
+        self._left_out = left_out
         self._lengths = lengths_ms
         self._fbl = feedback_loop
         self._kept = CachedTotals(lengths_ms, keep_ms, most)
@@ -56,16 +57,16 @@ class ClassWindows:
                 self._fbl,
                 now_ms,
                 by_class=True,
-                everything=self._everything,
+                left_out=self._left_out,
                 since=since,
             )
 
         totals, _ = self._kept.of(sorted(set(found.customers)), now_ms, read)
         return with_classes(found, totals)
 
-    def leave_out(self, wanted: bool) -> None:
-        """Whether mail of incidents is left out from now on."""
-        self._everything = not wanted
+    def leave_out(self, mail: KnownLeftOut) -> None:
+        """Which mail of incidents is left out from now on, where that is known."""
+        self._left_out = mail
 
     def forget_some(self, customers: Iterable[str]) -> None:
         """Read these again."""

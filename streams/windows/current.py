@@ -24,8 +24,9 @@ from streams.listings.left_out import LeftOut, judged, read_left_out
 from streams.subjects import fresh_starts, undated
 from streams.subjects.arrays import FIELD_INDEX, Subjects, Totals, subjects
 from streams.subjects.fresh_starts import Since
+from streams.subjects.left_out import KnownLeftOut
 from streams.subjects.stored_fresh_starts import read_since
-from streams.subjects.totals import CachedTotals, begin, read_totals
+from streams.subjects.totals import CachedTotals, begin, may_leave_out, read_totals
 from streams.windows.acceptable_use import add_acceptable_use
 from streams.windows.baselines import Baselines
 from streams.windows.classes import ClassWindows
@@ -60,17 +61,17 @@ class Windows:
         mail_to: Collection[Group] = (),
         classes: bool = False,
         sub_accounts: bool = False,
-        everything: bool = False,
+        left_out: KnownLeftOut = None,
     ) -> None:
         """Own listings are counted of lists of `own_weights`, attributed ones from a share on, if one is given. Of
         `policy.USE` what is `used` is read; a new From domain counts from `least_new` recipients on.
         Mail to each group of mailbox providers in `mail_to` is read by itself, with `classes` bulk and transactional
-        mail too; with `sub_accounts` the streams of each are added up. With `everything` mail and
-        listings of incidents are not left out."""
+        mail too; with `sub_accounts` the streams of each are added up. `left_out` is what mail of
+        incidents is left out, where that is known; where it is none, their listings count too."""
         self._store = store
-        self._everything = everything
-        #: The listings that are held against nobody, where that is known; else it is asked.
-        self._left_out: LeftOut | None = {} if everything else None
+        #: What mail is left out, and the listings that are held against nobody, where that is known; else it is asked.
+        self._mail_left_out = left_out
+        self._left_out: LeftOut | None = None if may_leave_out(left_out) else {}
         self._used = used
         self._least_new = least_new
         self._share = attributed_share
@@ -82,13 +83,13 @@ class Windows:
         self._kept = CachedTotals(self._lengths, keep_ms, most)
         groups = sorted(mail_to)
         self._by_provider = (
-            ProviderWindows(store, groups, self._lengths, feedback_loop, keep_ms, most, everything=everything)
+            ProviderWindows(store, groups, self._lengths, feedback_loop, keep_ms, most, left_out=left_out)
             if groups
             else None
         )
         self._sub_accounts = sub_accounts
         self._classes = (
-            ClassWindows(store, self._lengths, feedback_loop, keep_ms, most, everything=everything) if classes else None
+            ClassWindows(store, self._lengths, feedback_loop, keep_ms, most, left_out=left_out) if classes else None
         )
         self._own_listings = OwnListings(store, own_weights)
         self._spike_from = spike_from
@@ -104,7 +105,7 @@ class Windows:
         keep_ms: int,
         most: int,
         *,
-        everything: bool = False,
+        left_out: KnownLeftOut = None,
     ) -> "Windows":
         """Windows with all that the rules of a policy ask for."""
         return cls(
@@ -121,7 +122,7 @@ class Windows:
             mail_to=policy.mail_to,
             classes=CLASS in policy.scopes,
             sub_accounts=SUB_ACCOUNT in policy.scopes,
-            everything=everything,
+            left_out=left_out,
         )
 
     def read(
@@ -172,19 +173,19 @@ class Windows:
         if self._classes is not None:
             found = self._classes.added(found, now_ms, since)
         if self._baselines is not None and (rows := self._large_now(found)):
-            found = replace(found, baselines=self._baselines.of(found, rows, now_ms, since))
+            found = replace(found, baselines=self._baselines.of(found, rows, now_ms, since, self._mail_left_out))
         if self._by_provider is not None:
             found = replace(found, by_provider=self._by_provider.of(found, now_ms, since))
         found = undated.judged(found, self._lengths, self._windows) if found.undated else found.first(self._windows)
         return found, again
 
-    def leave_out(self, wanted: bool, listings: LeftOut | None) -> None:
-        """Whether mail of incidents is left out from now on; where there is none, reading is faster without asking. And
-        the listings that are, where it is known."""
-        self._everything, self._left_out = not wanted, listings
+    def leave_out(self, mail: KnownLeftOut, listings: LeftOut | None) -> None:
+        """The mail and the listings of incidents that are left out from now on, where that is known: reading is faster
+        without asking."""
+        self._mail_left_out, self._left_out = mail, listings
         for part in (self._by_provider, self._classes):
             if part is not None:
-                part.leave_out(wanted)
+                part.leave_out(mail)
 
     def forget_some(self, customers: Iterable[str]) -> None:
         """Read these again: of whom a fresh start is known, nothing of before it is kept."""
@@ -220,13 +221,21 @@ class Windows:
     ) -> Totals:
         lengths = [self._lengths[place] for place in places]
         totals = read_totals(
-            self._store, customers, lengths, self._fbl, now_ms, everything=self._everything, since=since
+            self._store, customers, lengths, self._fbl, now_ms, left_out=self._mail_left_out, since=since
         )
         if listings:
             add_exposure(self._store, totals, customers, lengths, listings, now_ms, since=since)
         if self._used:
             add_acceptable_use(
-                self._store, totals, customers, lengths, self._used, self._least_new, now_ms, since=since
+                self._store,
+                totals,
+                customers,
+                lengths,
+                self._used,
+                self._least_new,
+                now_ms,
+                since=since,
+                left_out=self._mail_left_out,
             )
         return totals
 

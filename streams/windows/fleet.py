@@ -13,8 +13,8 @@ from streams.io.store import Store
 from streams.judge.fleet import AS_USUAL, LONGER_H, FleetVolume, fleet_volume
 from streams.judge.spikes import DAYS, FIRST_H
 from streams.subjects.arrays import Counts
-from streams.subjects.left_out import NOT_LEFT_OUT
-from streams.subjects.totals import begin
+from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut
+from streams.subjects.totals import begin, bound
 
 #: So long it is taken for granted what the fleet sends.
 KEPT_MS = 600_000
@@ -82,7 +82,7 @@ GROUP BY customer, back
 """  # noqa: S608 - made of names from this project only
 
 
-def fleet_volume_lately(store: Store, now_ms: int) -> FleetVolume:
+def fleet_volume_lately(store: Store, now_ms: int, left_out: KnownLeftOut = None) -> FleetVolume:
     """What the fleet sends, as it was read at most `KEPT_MS` ago by this connection.
 
     Raises:
@@ -91,11 +91,13 @@ def fleet_volume_lately(store: Store, now_ms: int) -> FleetVolume:
     kept, hour = _KEPT.get(store), now_ms // 1000 // HOUR_S
     if kept is None or not kept.read_ms <= now_ms < kept.read_ms + KEPT_MS:
         hours = kept.hours if kept is not None and kept.hour == hour else {}
-        kept = _KEPT[store] = _Kept(now_ms, read_fleet_volume(store, now_ms, hours), hour, hours)
+        kept = _KEPT[store] = _Kept(now_ms, read_fleet_volume(store, now_ms, hours, left_out), hour, hours)
     return kept.volume
 
 
-def read_fleet_volume(store: Store, now_ms: int, known: Hours | None = None) -> FleetVolume:
+def read_fleet_volume(
+    store: Store, now_ms: int, known: Hours | None = None, left_out: KnownLeftOut = None
+) -> FleetVolume:
     """What the fleet sends in the 60 minutes that end with the minute of `now_ms` (epoch ms), and sent before.
 
     What is `known` of the full hours before is not read again, and what is read is put there.
@@ -118,22 +120,23 @@ def read_fleet_volume(store: Store, now_ms: int, known: Hours | None = None) -> 
     since = max(0, running - FIRST_H * HOUR_S)
     if unread := [customer for customer in customers if customer not in known]:
         asked = {"since": since, "until": running}
-        known |= zip(unread, _table(store, BY_HOUR, unread, FIRST_H, asked, (since, HOUR_S)), strict=True)
+        known |= zip(
+            unread, _table(store, *bound(BY_HOUR, asked, left_out), unread, FIRST_H, (since, HOUR_S)), strict=True
+        )
     hours = np.stack([known[customer] for customer in customers])
     length = until - begin(HOUR_S * 1000, now_ms)
     minutes = _table(
         store,
-        BY_DAY,
+        *bound(BY_DAY, {"since": max(0, until - DAYS * DAY_S - length), "until": until, "length": length}, left_out),
         customers,
         DAYS + 1,
-        {"since": max(0, until - DAYS * DAY_S - length), "until": until, "length": length},
         (0, 1),
     )
     return fleet_volume(minutes, hours)
 
 
 def _table(
-    store: Store, sql: str, customers: Sequence[str], columns: int, asked: Mapping[str, Any], grid: tuple[int, int]
+    store: Store, sql: str, asked: Mapping[str, Any], customers: Sequence[str], columns: int, grid: tuple[int, int]
 ) -> Counts:
     """A row a customer; the place in it is what the query says, less the first of `grid`, by the second."""
     row_of = {customer: row for row, customer in enumerate(customers)}

@@ -7,6 +7,7 @@ import numpy as np
 from streams.io.store import Store
 from streams.subjects.arrays import Counts, Subjects, Totals
 from streams.subjects.fresh_starts import Since
+from streams.subjects.left_out import KnownLeftOut
 from streams.subjects.scopes import scopes_of
 from streams.subjects.totals import CachedTotals, read_totals
 
@@ -26,10 +27,10 @@ class ProviderWindows:
         keep_ms: int,
         most: int,
         *,
-        everything: bool = False,
+        left_out: KnownLeftOut = None,
     ) -> None:
         self._store = store
-        self._everything = everything
+        self._left_out = left_out
         self._lengths = lengths_ms
         self._fbl = feedback_loop
         self._kept = {group: CachedTotals(lengths_ms, keep_ms, most) for group in groups}
@@ -42,9 +43,9 @@ class ProviderWindows:
         """
         return {group: self._of_group(group, kept, found, now_ms, since) for group, kept in self._kept.items()}
 
-    def leave_out(self, wanted: bool) -> None:
-        """Whether mail of incidents is left out from now on."""
-        self._everything = not wanted
+    def leave_out(self, mail: KnownLeftOut) -> None:
+        """Which mail of incidents is left out from now on, where that is known."""
+        self._left_out = mail
 
     def forget_some(self, customers: Iterable[str]) -> None:
         """Read these again."""
@@ -60,7 +61,7 @@ class ProviderWindows:
         def read(customers: Sequence[str], places: Sequence[int]) -> Totals:
             lengths = [self._lengths[place] for place in places]
             return read_totals(
-                self._store, customers, lengths, self._fbl, now_ms, group, everything=self._everything, since=since
+                self._store, customers, lengths, self._fbl, now_ms, group, left_out=self._left_out, since=since
             )
 
         totals, _ = kept.of(sorted(set(found.customers)), now_ms, read)

@@ -36,7 +36,7 @@ from schemas.scope import CUSTOMER
 from schemas.times import DAY_MS, HOUR_S, SECOND_MS
 from schemas.wording import masked
 from streams.alerts.evidence import SAMPLES
-from streams.alerts.evidence_queries import EVENTS
+from streams.alerts.evidence_queries import EVENTS, NUMERATORS
 from streams.decisions.applied_policies import history
 from streams.decisions.customers import read_customers
 from streams.decisions.overrides import StoredOverride
@@ -224,21 +224,24 @@ def read_samples(store: Store, service: Service, customer: str, metric: Metric, 
     Raises:
         StoreError: the store failed.
     """
+    if metric not in NUMERATORS:
+        return {}
     asked = {
         "customers": [customer],
         "scopes": [CUSTOMER],
+        "numerators": [NUMERATORS.index(metric) + 1],
+        "begins": [start],
+        "mail_to": [[]],
         "since": start,
         "samples": SAMPLES,
-        "mail_to": [],
         "fbl": list(service.definition.feedback_loop),
-        "complaints": int(metric == "complaint"),
-        "failures": int(metric == "failure"),
-        "blocks": int(metric == "block"),
-        "unsubscribes": 0,
         "expired": int(service.definition.expired_is_failure),
     }
-    rows = store.rows(EVENTS, asked)
-    return {str(name): masked(str(sample)) for _, _, what, name, _, sample in rows if what == "class" and sample}
+    return {
+        str(name): masked(str(sample))
+        for _, what, name, _, sample in store.rows(EVENTS, asked)
+        if what == "class" and sample
+    }
 
 
 def _rest(

@@ -62,6 +62,20 @@ def test_case_says_who_since_when_why_and_how_sure(operator: ConsoleVisitor) -> 
     assert 'id="chart-complaint"' in page and 'id="chart-failure"' in page
 
 
+def test_typical_answer_of_each_bounce_class_is_shown(shown: Api, operator: ConsoleVisitor) -> None:
+    row: dict[str, Any] = {
+        "customer": "answers",
+        "stream": "news",
+        "provider": "yahoo",
+        "time": utc_time((NOON - HOUR) * 1000),
+    }
+    row |= {"type": "bounced", "bounce_kind": "hard", "bounce_class": "invalid_recipient"}
+    row |= {"diagnostic": "550 no such user <ann@example.com>"}
+    shown.store.insert("events", {name: [value] for name, value in row.items()})
+    shown.put([Row(NOON - HOUR, 500, hard=20, customer="answers")])
+    assert "550 no such user &lt;*@example.com&gt;" in operator.get("/console/customers/answers?metric=failure").text
+
+
 @pytest.mark.parametrize("table", ["fresh_starts", "customers"])
 def test_page_asks_a_table_once(operator: ConsoleVisitor, table: str) -> None:
     """Its customer has open alerts, for each of which is counted what was there when it changed."""

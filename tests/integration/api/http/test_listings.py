@@ -16,10 +16,10 @@ from jobs.operator.incidents import declare_incident, dismiss_incident
 from schemas import policy
 from schemas.blocklist_settings import Blocklists
 from schemas.settings import ClickHouse, Settings
-from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.listings.causes import ListingCauses, current_causes, stored_causes
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
+from tests.support.evidence import collect
 from tests.support.judging import LOOP, NOW_MS, Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")

@@ -1,5 +1,6 @@
 """What stands behind an alert: who brought it, what hosts answered, since when, and what was usual."""
 
+import random
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,11 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.operator.fresh_starts import give_fresh_start
+from jobs.operator.incidents import declare_incident
+from schemas import policy
 from schemas.alert import Baseline, Evidence
+from schemas.times import HOUR_MS
 from schemas.wording import SAMPLE_LENGTH, masked
-from streams.alerts.evidence import began, collect
+from streams.alerts.evidence import AskedAlert, EvidenceReader, began
+from streams.alerts.evidence import collect as collect_all
+from streams.incidents.stored import read_all_left_out
+from streams.subjects.stored_fresh_starts import read_since
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
-from tests.support.judging import LOOP, NOW_MS, WINDOWS, Ground
+from tests.support.evidence import collect
+from tests.support.judging import LOOP, NOW_MS, WINDOWS, Counting, Ground
+from tests.support.rich_history import PROVIDERS, STREAMS, random_mail, store_mail
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
@@ -186,3 +196,72 @@ def test_law_from_the_beginning_on_the_rate_is_above_the_threshold(
         place = [at for at, _, _ in series].index(found // 1000)
         assert excess[place] > 0
         assert excess[place] == pytest.approx(max(excess))
+
+
+METRICS = ("failure", "failure_burn", "block", "complaint", "unsubscribe", "unwanted", "exposure", "volume_spike")
+GROUPS = ((), ("yahoo", "gmail"), ("microsoft",))
+SCOPES = ("customer", "stream:eu/news", "stream:receipts", "class:bulk", "sub_account:eu")
+
+
+def random_events(ground: Ground, seed: int) -> None:
+    """Each at a time of its own: which answer is the latest is known."""
+    chance = random.Random(seed)
+    kinds = (("bounced", "hard"), ("bounced", "block"), ("bounced", "soft"), ("expired", ""), ("expired", "block"))
+    for number in range(200):
+        kind, bounce_kind = chance.choice((*kinds, ("complained", ""), ("unsubscribed", "")))
+        bounced(
+            ground,
+            {
+                "customer": chance.choice(("acme", "beta")),
+                "stream": chance.choice(STREAMS),
+                "type": kind,
+                "bounce_kind": bounce_kind,
+                "bounce_class": chance.choice(("", "spam", "invalid_recipient")),
+                "provider": chance.choice(PROVIDERS),
+                "message_id": f"m{number}",
+                "campaign": chance.choice(("", "spring", "autumn")),
+                "diagnostic": chance.choice(("", f"550 {number}")),
+                "back": int(8 * DAY * (number + chance.random()) / 200),
+            },
+        )
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_law_evidence_of_many_alerts_is_that_of_each_by_itself(ground: Ground, seed: int) -> None:
+    """Whatever their metrics, windows and providers, and whether it is known what incidents leave out or looked up."""
+    store_mail(ground.store, random_mail(seed, ("acme", "beta"), 300, 40 * DAY))
+    random_events(ground, seed)
+    hours = (NOW // HOUR - 30) * HOUR_MS, (NOW // HOUR - 2) * HOUR_MS
+    who: Any = {"by": "Ida", "why": "theirs", "now_ms": NOW_MS}
+    declare_incident(ground.store, "yahoo", *hours, providers=("yahoo",), **who)
+    declare_incident(ground.store, "*", hours[0], hours[0] + 2 * HOUR_MS, providers=(), **who)
+    give_fresh_start(ground.store, "beta", by="Ida", why="agreed", now_ms=NOW_MS - 20 * HOUR_MS)
+    asked = [
+        AskedAlert((customer, scope), metric, WINDOWS[window], group, 0.05)
+        for customer in ("acme", "beta")
+        for scope in SCOPES
+        for metric in METRICS
+        for window in ("1h", "24h", "7d")
+        for group in GROUPS
+    ]
+    left_out, _ = read_all_left_out(ground.store, 0)
+    assert len(left_out) > 28
+    counting = Counting(ground.store)
+    since = read_since(ground.store, NOW_MS)
+    reader = EvidenceReader(counting, LOOP, policy.load_policy(), NOW_MS, since, left_out)
+    together = collect_all(reader, asked)
+    assert together == collect_all(reader._replace(left_out=None), asked)
+    assert len(counting.asked) < len(asked) / 10
+    for each in random.Random(seed).sample(asked, 6):
+        assert collect_all(reader, [each]) == {each: together[each]}
+    assert sum(bool(each.providers) for each in together.values()) > 100
+    assert sum(bool(each.sample_message_ids) for each in together.values()) > 50
+    assert len({each.began for each in together.values()}) > 5
+
+
+def test_rules_with_the_same_metric_and_window_begin_each_by_its_own_threshold(ground: Ground) -> None:
+    ground.put(*(Row(NOW - back * HOUR, delivered=900, hard=40) for back in range(5, 20)))
+    ground.put(*(Row(NOW - back * HOUR, delivered=600, hard=300) for back in range(5)))
+    asked = [AskedAlert(ALL, "failure", WINDOWS["24h"], (), threshold) for threshold in (0.02, 0.2)]
+    found = collect_all(EvidenceReader(ground.store, LOOP, policy.load_policy(), NOW_MS, {}, None), asked)
+    assert [found[each].began for each in asked] == ["2026-03-11T17:00:00.000Z", "2026-03-12T08:00:00.000Z"]

@@ -10,7 +10,7 @@ from streams.incidents import fleet_cells as module
 from streams.incidents.accounts import CellCounts
 from streams.incidents.cells import candidates, hours_before, read_usual
 from streams.incidents.fleet_cells import FleetCells
-from streams.incidents.stored import ProviderHour
+from streams.subjects.left_out import ProviderHour
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
 from tests.support.fleet import HOUR_11, mail
 from tests.support.judging import Counting, Ground, traffic

@@ -11,12 +11,12 @@ from schemas import policy, providers
 from schemas.counts import SubjectCounts
 from schemas.policy_override import Override
 from schemas.policy_rule import Levels
-from streams.alerts.evidence import collect
 from streams.io.store import StoreError
 from streams.monitor.batch import BatchJudge, BatchResult
 from streams.monitor.queue import JudgeQueue
 from streams.windows.current import Windows
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
+from tests.support.evidence import collect
 from tests.support.judging import CUSTOMERS, LOOP, NOW_MS, WINDOWS, Counting, Ground, fresh, traffic
 
 pytestmark = pytest.mark.usefixtures("standing_clock")

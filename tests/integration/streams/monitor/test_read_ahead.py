@@ -58,7 +58,7 @@ def incident(_ground: Ground, judge: BatchJudge) -> None:
     judge._incidents = SimpleNamespace(  # type: ignore[assignment]
         refresh=lambda *_: {"one"},
         affected=lambda *_: set(),
-        leaves_out=True,
+        known=None,
         listings={},
         excluded=(),
         name=judge._incidents.name,

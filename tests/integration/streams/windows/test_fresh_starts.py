@@ -14,7 +14,6 @@ from schemas.customer import Customer
 from schemas.policy import Policy
 from schemas.policy_metric import window_ms
 from schemas.policy_rule import Levels, Rule
-from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.subjects.arrays import BEFORE, FIELD_INDEX, Subjects
 from streams.windows.baselines import read_baselines
@@ -22,6 +21,7 @@ from streams.windows.current import Windows
 from streams.windows.past import counts_at
 from streams.windows.pools import Pools
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
+from tests.support.evidence import collect
 from tests.support.judging import LOOP, NOW_MS, Ground
 from tests.support.rich_history import Mail, random_mail, store_mail
 

@@ -8,10 +8,10 @@ from schemas.counts import SubjectCounts
 from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.times import HOUR_MS
-from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.windows.current import Windows
 from streams.windows.past import counts_at
+from tests.support.evidence import collect
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 

@@ -12,12 +12,12 @@ from schemas.policy import Policy
 from schemas.policy_rule import Levels, Rule
 from schemas.providers import load_providers
 from schemas.settings import Ingest
-from streams.alerts.evidence import collect
 from streams.io.store import Store
 from streams.judge.verdict import Verdict, judge
 from streams.monitor.batch import BatchJudge
 from streams.windows.current import window_counts
 from streams.windows.past import counts_at
+from tests.support.evidence import collect
 from tests.support.scans import DAY, MINUTE, NOW
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
