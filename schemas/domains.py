@@ -26,7 +26,8 @@ def domain_name(text: str) -> str:
 
 
 def folded(domain: str) -> str:
-    """A domain in lower case, of ASCII, as it is; another as A-labels, where it has them."""
+    """A domain in lower case as A-labels, where it has them; another as it is. Whoever asks for many leaves those of
+    ASCII out, which stay as they are."""
     return domain if domain.isascii() else domain_name(domain) or domain
 
 

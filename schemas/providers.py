@@ -82,7 +82,8 @@ class _Spelt(dict[str, tuple[str, str]]):
 def clean_domain(end: str) -> str:
     """What stands behind the `@` of an address as it is kept: lower-cased, of ASCII, without what may stand around an
     address and without a final dot."""
-    return folded(end.rstrip(AROUND).lower().rstrip("."))
+    domain = end.rstrip(AROUND).lower().rstrip(".")
+    return domain if domain.isascii() else folded(domain)
 
 
 class Providers:

@@ -75,10 +75,9 @@ def tune_memory() -> None:
     Python looks for unreachable cycles once a minute, and hardly ever by itself: a stage makes and drops tens of
     thousands of objects a batch, few of them in cycles, and each look goes through everything that is kept. But the few
     are of clients (a request that failed, a connection that was lost, an assignment of partitions), may hold much, and
-    would stay for hours. Arrow takes memory from the C library, and
-    that keeps few arenas, so that what one batch gave back serves the next: a fifth less at the peak. What no batch
-    needed for a second goes back to the system: a tenth less again. So does what the embedded store's own allocator
-    keeps, unless the environment says otherwise.
+    would stay for hours. Arrow takes memory from the C library, and that keeps few arenas, so that what one batch gave
+    back serves the next: a fifth less at the peak. What no batch needed for a second goes back to the system: a tenth
+    less again. So does what the embedded store's own allocator keeps, unless the environment says otherwise.
     """
     os.environ.setdefault(*STORE_MEMORY)
     gc.collect()

@@ -152,7 +152,8 @@ def hide_recipient(event: MailEvent, context: Context) -> MailEvent:
         event.recipient_domain = domain
         event.recipient = ""
     elif event.recipient_domain:
-        event.recipient_domain = folded(event.recipient_domain.lower().rstrip("."))
+        domain = event.recipient_domain.lower().rstrip(".")
+        event.recipient_domain = domain if domain.isascii() else folded(domain)
     if event.provider:
         event.provider = event.provider.lower()
     else:
@@ -184,7 +185,8 @@ def _split(address: str) -> tuple[str, str]:
     local, at, domain = bare.rpartition("@")
     if not at:
         return bare, ""
-    return local, folded(domain.lower().rstrip("."))
+    domain = domain.lower().rstrip(".")
+    return local, domain if domain.isascii() else folded(domain)
 
 
 def _hash(local: str, domain: str, key: bytes) -> str:

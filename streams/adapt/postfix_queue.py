@@ -163,7 +163,8 @@ class Queue:
     def note_sender(self, message: QueuedMessage, sender: EnvelopeSender) -> None:
         """Its envelope sender."""
         address = message.sender = sender.address
-        message.domain = folded(address.rpartition("@")[2].lower().rstrip(".")) if "@" in address else ""
+        domain = address.rpartition("@")[2].lower().rstrip(".") if "@" in address else ""
+        message.domain = domain if domain.isascii() else folded(domain)
         if not address or address.startswith(_OWN_SENDER):
             message.nobody = True
         if sender.origin and (earlier := self._known(sender.origin)):

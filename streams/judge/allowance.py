@@ -10,8 +10,7 @@ from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
 from schemas.policy_rule import Rule, Rung
-from streams.judge.burn import spending
-from streams.judge.certainty import bar_of, reaches
+from streams.judge.certainty import bar_of, reaches, spending
 from streams.judge.verdict import NOTHING, RANK, judge, measured
 
 

@@ -19,17 +19,29 @@ itself is at the threshold and the true one surely above all but a `MARGIN` of i
 "Sequential Tests of Statistical Hypotheses", Annals of Mathematical Statistics 16, 1945). Without one, who is just
 above a threshold is never found, since nothing tells them from it. How all of these were found, what each gains, and
 how often good senders are flagged: docs/adr/0011-a-bound-for-all-looks.md and 0019-an-indifference-zone.md.
+
+A burn says how fast an allowance is spent: what a window takes of what a whole period may have. The allowance of a
+period, in recipients, is the rule's `allowance` (a ratio) of the period's denominator. Spent evenly it lasts
+just the period: a burn of 1. A window's burn is how many times faster its numerator spends it, so 14.4 over an hour is
+2 % of what 30 days allow. Source: Google, "The Site Reliability Workbook" (2018), chapter 5 "Alerting on SLOs",
+6: multiwindow, multi-burn-rate alerts (https://sre.google/workbook/alerting-on-slos/).
+
+A burn counts only where the window's own rate is certainly at or above the allowance: a monthly newsletter spends most
+of the month within an hour, and yet no more than its share. And only if every window of the rule burns: the long one
+says that it matters, the short one that it still goes on.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import exp, inf, lgamma, log, log1p, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.policy_metric import window_ms
+from schemas.policy_rule import Rule
 
 #: The mixture is a beta distribution that has seen so many numerators,
 WEIGHT = 5.0
@@ -171,6 +183,60 @@ def reach_sql(numerator: str, denominator: str, factors: Sequence[str]) -> str:
     gained = f"lgamma({a} + {n}) + lgamma({b} + {d} - {n}) - lgamma({a} + {b} + {d}) - {constant}"
     gained += f" - {n} * {log_null} - ({d} - {n}) * {log_rest}"
     return f"if({n} > 0 AND {n} >= {rate} * {d}, {gained} >= {bar}, false)"
+
+
+class Spending(NamedTuple):
+    """One window.
+
+    `burn` is how many times faster than evenly the allowance is spent. `enough` says that the window has the rule's
+    minimum volume, `counts` that its rate is certainly at or above the allowance as well, `holds` that the rate is not
+    far below it.
+    """
+
+    window: str
+    numerator: int
+    denominator: int
+    burn: float
+    enough: bool
+    counts: bool
+    holds: bool
+
+
+def spending(rule: Rule, window: str, counted: tuple[int, int], period: int, confidence: float) -> Spending:
+    """What a window takes: `counted` are its numerator and denominator, `period` is the denominator of the period.
+
+    A numerator above the denominator is taken as equal to it, as in a rate. The period has at least what the window
+    has; it may be read a little earlier.
+    """
+    numerator, denominator = counted
+    whole = max(period, denominator)
+    enough = denominator >= dict(rule.checks)[window]
+    if whole <= 0:
+        return Spending(window, numerator, denominator, 0.0, enough, False, False)
+    pace, allowance = rule.paces[window], rule.allowed
+    # The division first: the same counts of so many times the mail then give the very same burn.
+    burn = min(numerator, denominator) / whole * pace
+    return Spending(
+        window,
+        numerator,
+        denominator,
+        burn,
+        enough,
+        enough and reaches(numerator, denominator, allowance, bar_of(window, confidence)),
+        enough and min(numerator, denominator) / denominator >= allowance * rule.resolve_ratio,
+    )
+
+
+def bounds(rule: Rule, spent: Spending, period: int, confidence: float) -> tuple[float, float]:
+    """The lower and the upper bound of a burn, as they follow from those of the window's own rate."""
+    whole = max(period, spent.denominator)
+    if whole <= 0:
+        return 0.0, 0.0
+    bar = bar_of(spent.window, confidence)
+    mail = spent.denominator / whole * rule.paces[spent.window]
+    lower = lower_bound(spent.numerator, spent.denominator, bar) * mail
+    upper = upper_bound(spent.numerator, spent.denominator, bar) * mail
+    return min(lower, spent.burn), max(upper, spent.burn)
 
 
 def _about(n: int, d: int, bar: float, side: int) -> float:

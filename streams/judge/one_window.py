@@ -6,8 +6,7 @@ from schemas.levels import Level
 from schemas.policy_metric import BURNS, COUNTED
 from schemas.policy_rule import Rule
 from schemas.standing import Standing
-from streams.judge.burn import bounds, spending
-from streams.judge.certainty import bar_of
+from streams.judge.certainty import bar_of, bounds, spending
 from streams.judge.verdict import interval, rate_of, rung_of
 
 

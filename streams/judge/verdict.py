@@ -4,9 +4,8 @@ A level opens when the rate is at least the level's threshold, and its lower bou
 all but a margin of that (`streams.judge.certainty`). It holds while the rate itself is at least threshold *
 resolve_ratio. Either needs only one window, and that window needs the rule's minimum volume. What opens also holds.
 
-A burn (`streams.judge.burn`) opens a level when it is at least the threshold in every window. It holds by the longest
-window alone, the steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance *
-resolve_ratio.
+A burn opens a level when it is at least the threshold in every window. It holds by the longest window alone, the
+steadiest: while its burn is at least threshold * resolve_ratio and its rate at least allowance * resolve_ratio.
 
 A spike (`streams.judge.spikes`) opens a level where its score is at least the threshold and the hour exceeds the rule's
 factor times the busiest time, and holds down to resolve_ratio of both.
@@ -26,8 +25,7 @@ from schemas.policy_metric import BURNS, COUNTED, DEFAULT_WEIGHTS, REPORTED_SPAM
 from schemas.policy_rule import Rule
 from schemas.standing import Standing
 from schemas.times import HOUR_S
-from streams.judge.burn import bounds, spending
-from streams.judge.certainty import bar_of, confidence_of, lower_bound, upper_bound
+from streams.judge.certainty import bar_of, bounds, confidence_of, lower_bound, spending, upper_bound
 from streams.judge.certainty import opened as surely_at
 from streams.judge.spikes import exceeds, score
 

@@ -130,4 +130,4 @@ def test_customer_who_is_not_held_is_refused(ground: Ground, said: Said) -> None
     held_now(ground)
     with pytest.raises(DecisionError, match="--customer: nothing of 'acme' is held in hold "):
         said("holds", "confirm", "--customer", "acme", "--by", "Ida", "--why", "seen")
-    assert said("holds", "list", "--customer", "acme") == ""
+    assert said("holds", "list", "--customer", "acme") == "no holds\n"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from api.cli import main
+from api.stack import running
 from jobs.operator.customers import set_customer
 from schemas.settings import ClickHouse, Kafka
 from schemas.times import utc_now_ms
@@ -88,6 +89,7 @@ def test_page_names_the_files_that_one_delivered_event_passes(
     # What is asked every few seconds is no part of an event's way, however busy the machine.
     monkeypatch.setattr(ingest, "IDS_S", 3_600.0)
     monkeypatch.setattr(ingest, "FETCHED_S", math.inf)
+    monkeypatch.setattr(running, "TRIM_S", 3_600.0)
     monkeypatch.setattr(Pulse, "start", lambda _: None)
     monkeypatch.setattr(sys, "argv", ["repmon", "ingest"])
     passed = path_of_an_event(main.run)
