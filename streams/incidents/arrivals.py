@@ -108,7 +108,8 @@ def _comparable(mail: ByProvider) -> ByProvider:
     )
     known = len(sums) - len(nobody)
     part = round(len(nobody) * len(undated) / known) if known else 0
-    return {name: of for name, of in mail.items() if name in undated or name in set(nobody[:part])}
+    asked = undated.union(nobody[:part])
+    return {name: of for name, of in mail.items() if name in asked}
 
 
 def _of(mail: WeekMail) -> int:
@@ -213,8 +214,9 @@ def _found_hours(
     place: str, came: Mapping[str, Mapping[int, int]], finding: Finding, accounts: Sequence[Account]
 ) -> Iterator[FoundHour]:
     """The hours in which a good part came."""
+    names = set(finding.struck)
     struck = sorted(
-        (each for each in accounts if each.customer in set(finding.struck)),
+        (each for each in accounts if each.customer in names),
         key=lambda each: (-each.here.failed, each.customer),
     )
     of_struck = {each.customer: came.get(each.customer, {}) for each in struck}

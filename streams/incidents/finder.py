@@ -255,7 +255,8 @@ class Finder:
     def _found_hour(
         self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
     ) -> FoundHour:
-        struck = {each.customer: each for each in accounts if each.customer in set(finding.struck)}
+        names = set(finding.struck)
+        struck = {each.customer: each for each in accounts if each.customer in names}
         most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
         dimension: Place = ("provider", place)
         if finding.pool:

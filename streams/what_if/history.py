@@ -216,11 +216,7 @@ class Hourly:
         """The last minutes of each hour, of customers for whom a window of less than an hour may matter."""
         rates = RateTotals(history)
         wanted: dict[tuple[Group, str], set[str]] = defaultdict(set)
-        decided = {
-            *history.overrides,
-            *history.releases,
-            *(each for each in self._fresh if each in set(history.customers)),
-        }
+        decided = {*history.overrides, *history.releases, *set(history.customers).intersection(self._fresh)}
         for policy in self._policies:
             for alone in each_rule(policy, minutes=True):
                 (rule,) = alone.rules
