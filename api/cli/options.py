@@ -12,7 +12,7 @@ from schemas.errors import ExternalError
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
-from schemas.watch_settings import LogSettings
+    from schemas.watch_settings import LogSettings
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

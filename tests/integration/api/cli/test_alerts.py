@@ -73,7 +73,7 @@ def history(store: Store) -> dict[str, str]:
 def shown(result: Result) -> list[str]:
     """Customer and level of each line."""
     assert result.exit_code == 0, result.output
-    found = [line.split() for line in result.output.splitlines()]
+    found = [line.split() for line in result.stdout.splitlines()]
     return [f"{words[3].rstrip(':')} {words[4]}" for words in found]
 
 

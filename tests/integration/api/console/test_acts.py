@@ -101,8 +101,8 @@ def test_key_that_may_only_look_sees_pages_without_forms_and_decides_nothing(api
     ("path", "fields", "status", "words"),
     [
         (f"holds/{HOLD}", {"decision": "release", "of": "all", "why": " "}, 422, "The reason: is empty"),
-        (f"holds/{HOLD}", {"decision": "release", "of": "chosen", "why": "x"}, 422, "nobody is chosen"),
-        (f"holds/{HOLD}", {"decision": "away", "of": "all", "why": "x"}, 422, "release or to confirm"),
+        (f"holds/{HOLD}", {"decision": "release", "of": "chosen", "why": "x"}, 422, "Nobody is chosen"),
+        (f"holds/{HOLD}", {"decision": "away", "of": "all", "why": "x"}, 422, "Decide to release or to confirm"),
         (f"holds/{HOLD}", {"decision": "confirm", "of": "chosen", "customer": "acme", "why": "x"}, 409, "nothing of"),
         ("holds/ffff", {"decision": "confirm", "of": "all", "why": "x"}, 404, "There is no hold"),
         ("incidents/ffff/dismiss", {"why": "x"}, 404, "There is no incident"),

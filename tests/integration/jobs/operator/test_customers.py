@@ -89,7 +89,7 @@ def test_commands_show_what_they_did(store_settings: ClickHouse, store: Store, t
         "acme  plan pro  domains acme-mail.example\n"
     )
     assert repmon("remove", "acme", "--by", "ann") == "removed acme  plan pro  domains acme-mail.example\n"
-    assert repmon("list") == ""
+    assert repmon("list") == "no customers are listed\n"
     assert [action for action, *_ in audit(store)] == [
         "customers imported",
         *["customer changed"] * 3,

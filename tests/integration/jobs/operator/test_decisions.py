@@ -306,7 +306,7 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
     assert "acknowledged by Ida: called them" in explained
     assert ": list mended (Ida)" in explained
     assert said("override", "end", added.split()[0], "--by", "Ida") == f"ended {added}"
-    assert said("override", "list") == ""
+    assert said("override", "list") == "no overrides\n"
     for words, fault in (
         (("acmee",), "nothing is stored of customer 'acmee'; did you mean 'acme'\\?"),
         (("pool:shared",), "nothing is stored of customer 'pool:shared'$"),
@@ -314,7 +314,7 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
     ):
         with pytest.raises(DecisionError, match=fault):
             said("override", "add", *words, *decision)
-    assert said("override", "list") == "", "a mistyped name decides nothing"
+    assert said("override", "list") == "no overrides\n", "a mistyped name decides nothing"
     assert "[news]" in said("override", "add", "acme", "--stream", "news", *decision)
     said("customers", "set", "beginner", "--by", "Ida")
     assert "beginner failure" in said("override", "add", "beginner", *decision)

@@ -59,7 +59,7 @@ def test_every_insert_is_taken_at_once_whatever_the_server_does_by_default() -> 
     store = Store(client, ClickHouse(), "here")
     store.insert("events", {"id": ["a"]})
     store.insert_table("counts", pa.table({"n": [1]}), {"insert_deduplication_token": "t:x:0@0"})
-    assert client.insert.call_args.kwargs["settings"] == {"async_insert": 0}
+    assert client.create_insert_context.call_args.kwargs["settings"] == {"async_insert": 0}
     assert client.insert_arrow.call_args.kwargs["settings"] == {
         "async_insert": 0,
         "insert_deduplication_token": "t:x:0@0",
