@@ -16,12 +16,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
-from schemas.incident import Example
 from schemas.times import DAY_S
 from streams.incidents.cells import HISTORY_S, Cells
-from streams.incidents.days import EXAMPLES, MOST_ASKED, PART_OF_RAISED
-from streams.incidents.detect import ENOUGH, LEAST_STRUCK, SHARE, Account, Finding, Seen, find
-from streams.incidents.hours import FoundHour
+from streams.incidents.days import MOST_ASKED, PART_OF_RAISED
+from streams.incidents.detect import ENOUGH, LEAST_STRUCK, SHARE, Account, Finding, Seen, find, seen_together
+from streams.incidents.hours import FoundHour, examples_of, hour_of
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 
@@ -92,7 +91,7 @@ def struck_by_arrivals(
     `beside`: complaints with a date were found to have come there on that day, too."""
     accounts = [_account(name, of, place, company) for name, of in _comparable(mail).items()]
     accounts = [each for each in accounts if each.here.total]
-    usual = _sum(each.usual for each in accounts)
+    usual = seen_together(each.usual for each in accounts)
     enough, least = (ENOUGH * PART_BESIDE, 1) if beside else (ENOUGH, LEAST_STRUCK)
     found = find("complained", accounts, usual, enough=enough, share=SHARE, least=least)
     return (found, accounts) if found is not None and not found.pool else None
@@ -138,13 +137,6 @@ def _account(name: str, of: Mapping[str, WeekMail], place: str, company: Mapping
         history=Seen(every.before, every.complained_before),
         address=company.get((name, "ip"), ""),
     )
-
-
-def _sum(some: Iterator[Seen]) -> Seen:
-    found = Seen(0, 0)
-    for each in some:
-        found = found.plus(each)
-    return found
 
 
 class Arrivals:
@@ -214,27 +206,10 @@ def _found_hours(
     place: str, came: Mapping[str, Mapping[int, int]], finding: Finding, accounts: Sequence[Account]
 ) -> Iterator[FoundHour]:
     """The hours in which a good part came."""
-    names = set(finding.struck)
-    struck = sorted(
-        (each for each in accounts if each.customer in names),
-        key=lambda each: (-each.here.failed, each.customer),
-    )
-    of_struck = {each.customer: came.get(each.customer, {}) for each in struck}
-    examples = tuple(
-        Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in struck[:EXAMPLES]
-    )
-    usual = _sum(each.usual for each in accounts)
+    of_struck = {customer: came.get(customer, {}) for customer in finding.struck}
+    examples = examples_of(finding, accounts)
+    usual = seen_together(each.usual for each in accounts)
     every = _total(of_struck)
     for hour in sorted(_hours(of_struck)):
         if sum(each.get(hour, 0) for each in of_struck.values()) >= every * PART_OF_RAISED:
-            yield FoundHour(
-                ("provider", place),
-                hour,
-                "complained",
-                finding.raised,
-                usual.rate,
-                len(finding.struck),
-                len(finding.spared),
-                finding.weight,
-                examples,
-            )
+            yield hour_of(finding, ("provider", place), hour, "complained", usual.rate, examples)

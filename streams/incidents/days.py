@@ -19,11 +19,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import log
 from typing import NamedTuple
 
-from schemas.incident import Example
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.cells import HISTORY_S, Cells, bound, suspected, suspecting
-from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Seen, find
-from streams.incidents.hours import FoundHour
+from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Seen, find, seen_together
+from streams.incidents.hours import FoundHour, examples_of, hour_of
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 
@@ -33,7 +32,6 @@ DAYS = 7
 SHARE_TOGETHER = 2 / 3
 #: So many customers are asked at most; a sample tells as well as all.
 MOST_ASKED = 2_000
-EXAMPLES = 5
 #: An hour belongs to it where the rate is at least this part of that of those who were struck: a third of the
 #: witnesses may be, and some of these in another hour.
 PART_OF_RAISED = 1 / 8
@@ -167,7 +165,7 @@ def _asked(
         for customer, cells in counts.items()
         if (account := _account(customer, cells, some, when, without, company)).here.total
     ]
-    usual = _sum(each.usual for each in accounts)
+    usual = seen_together(each.usual for each in accounts)
     finding = find("complained", accounts, usual, enough=enough, share=share)
     return Struck(some, when, finding, accounts, usual) if finding is not None else None
 
@@ -185,20 +183,12 @@ def _account(
         customer=customer,
         owner=company.get((customer, "from"), customer),
         pool=company.get((customer, "pool"), ""),
-        here=_sum(each for (place, on), each in cells.items() if on in days and place in places),
-        usual=_sum(each for (place, on), each in sound.items() if on < days[0] and place in places),
-        elsewhere=_sum(each for (place, on), each in sound.items() if on in days and place not in places),
-        history=_sum(each for (_, on), each in sound.items() if on < days[0]),
+        here=seen_together(each for (place, on), each in cells.items() if on in days and place in places),
+        usual=seen_together(each for (place, on), each in sound.items() if on < days[0] and place in places),
+        elsewhere=seen_together(each for (place, on), each in sound.items() if on in days and place not in places),
+        history=seen_together(each for (_, on), each in sound.items() if on < days[0]),
         address=company.get((customer, "ip"), ""),
     )
-
-
-def _sum(some: Iterable[Seen]) -> Seen:
-    total = failed = 0
-    for each in some:
-        total += each.total
-        failed += each.failed
-    return Seen(total, failed)
 
 
 class ComplaintDays:
@@ -244,30 +234,14 @@ class ComplaintDays:
             asked_sql = {"since": max(0, since), "customers": part, "places": places}
             for place, hour, delivered, complained in self._store.rows(OF_HOURS, asked_sql):
                 at = (str(place), int(hour))
-                hours[at] = _sum((hours.get(at, _NONE), Seen(int(delivered), int(complained))))
+                hours[at] = seen_together((hours.get(at, _NONE), Seen(int(delivered), int(complained))))
         return [each for one in found for each in _hours(one, hours)]
 
 
 def _hours(one: Struck, hours: Mapping[ProviderDay, Seen]) -> Iterable[FoundHour]:
     """The hours of a struck day whose mail was complained of."""
     finding = one.finding
-    struck = set(finding.struck)
-    most = sorted(
-        (each for each in one.accounts if each.customer in struck), key=lambda each: (-each.here.failed, each.customer)
-    )
-    examples = tuple(
-        Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most[:EXAMPLES]
-    )
+    examples = examples_of(finding, one.accounts)
     for (place, hour), seen in sorted(hours.items()):
         if place in one.places and hour // DAY_S * DAY_S in one.days and seen.rate >= finding.raised * PART_OF_RAISED:
-            yield FoundHour(
-                ("provider", place),
-                hour,
-                "complained",
-                finding.raised,
-                one.usual.rate,
-                len(finding.struck),
-                len(finding.spared),
-                finding.weight,
-                examples,
-            )
+            yield hour_of(finding, ("provider", place), hour, "complained", one.usual.rate, examples)

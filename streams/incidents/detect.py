@@ -15,7 +15,7 @@ where those who are seen to be good elsewhere are unharmed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import lgamma, log
 from typing import Literal, NamedTuple
 
@@ -69,6 +69,15 @@ class Seen(NamedTuple):
     def plus(self, other: "Seen") -> "Seen":
         """Both together."""
         return Seen(self.total + other.total, self.failed + other.failed)
+
+
+def seen_together(some: Iterable[Seen]) -> Seen:
+    """All of them."""
+    total = failed = 0
+    for each in some:
+        total += each.total
+        failed += each.failed
+    return Seen(total, failed)
 
 
 class Account(NamedTuple):

@@ -33,7 +33,7 @@ from streams.incidents.detect import (
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
-from streams.incidents.hours import FoundHour, Place
+from streams.incidents.hours import FoundHour, Place, examples_of, hour_of
 from streams.incidents.not_excused import EXCESSIVE, Worse, worse_in_another_way
 from streams.subjects.left_out import ProviderHour
 
@@ -44,7 +44,6 @@ LEAST_BESIDE = 2
 SHARE_OF_ALL = 2 / 3
 #: And the share that they must still have, or it was not everybody's: an hour of it may have begun or ended well.
 SHARE_OF_ALL_STILL = 1 / 2
-EXAMPLES = 5
 #: What a single customer's mail may fail by at one place.
 OF_FAILURES: tuple[Outcome, ...] = ("hard", "block", "expired")
 
@@ -255,25 +254,13 @@ class Finder:
     def _found_hour(
         self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
     ) -> FoundHour:
-        names = set(finding.struck)
-        struck = {each.customer: each for each in accounts if each.customer in names}
-        most = sorted(struck.values(), key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
         dimension: Place = ("provider", place)
         if finding.pool:
             dimension = ("pool", f"{finding.pool}@{place}")
         elif place == EVERYWHERE:
             dimension = ("all", place)
-        return FoundHour(
-            dimension,
-            hour,
-            outcome,
-            finding.raised,
-            self.usual(place, hour).seen(outcome).rate,
-            len(finding.struck),
-            len(finding.spared),
-            finding.weight,
-            tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most),
-        )
+        usual = self.usual(place, hour).seen(outcome).rate
+        return hour_of(finding, dimension, hour, outcome, usual, examples_of(finding, accounts))
 
     def usual(self, place: str, hour: int) -> CellCounts:
         """What the fleet had at one place in the weeks before the day of an hour; of a new one, everywhere."""

@@ -7,6 +7,10 @@ import msgspec
 
 from schemas.incident import Dimension, Example, Incident, State, incident_id
 from schemas.times import DAY_S, HOUR_S
+from streams.incidents.detect import Account, Finding
+
+#: How many customers are named.
+EXAMPLES = 5
 
 #: Dimension and value.
 Place = tuple[Dimension, str]
@@ -26,6 +30,22 @@ class FoundHour(NamedTuple):
     examples: tuple[Example, ...] = ()
     #: Too few can tell.
     suspected: bool = False
+
+
+def examples_of(finding: Finding, accounts: Iterable[Account]) -> tuple[Example, ...]:
+    """Those who were struck hardest."""
+    names = set(finding.struck)
+    struck = [each for each in accounts if each.customer in names]
+    most = sorted(struck, key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
+    return tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most)
+
+
+def hour_of(
+    finding: Finding, place: Place, hour: int, outcome: str, usual: float, examples: tuple[Example, ...]
+) -> FoundHour:
+    """A finding as that of an hour (epoch s); `usual` is a ratio."""
+    struck, spared = len(finding.struck), len(finding.spared)
+    return FoundHour(place, hour, outcome, finding.raised, usual, struck, spared, finding.weight, examples)
 
 
 class Looked(NamedTuple):

@@ -11,7 +11,7 @@ from schemas.counts import finished_sql
 from schemas.incident import Example
 from schemas.listing import KINDS, WEIGHTS, ResourceKind
 from schemas.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
-from streams.incidents.hours import FoundHour, Place
+from streams.incidents.hours import EXAMPLES, FoundHour, Place
 from streams.incidents.mass_listing import (
     LEAST_STRUCK,
     Begun,
@@ -40,7 +40,6 @@ HISTORY_DAYS = 28
 TOLD_APART = 20
 #: From such a share on (a ratio) the likeliest cause of a shared one stands out.
 STANDS_OUT = 0.5
-EXAMPLES = 5
 DOMAIN, IPV4, IPV6 = "domain", "ipv4", "ipv6"
 
 #: The lists on which enough began to be listed to be asked about.

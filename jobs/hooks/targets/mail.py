@@ -15,6 +15,7 @@ from email.utils import formatdate, getaddresses
 from jobs.hooks.targets.base import Done, Order, TargetError, one_line
 from schemas.errors import InvalidInputError
 from schemas.hook import HookAction
+from streams.io.mail_server import open_session
 from streams.io.whole_time import within
 
 #: A mail to be sent to an address; without one there is nobody to tell.
@@ -90,20 +91,8 @@ class MailTarget:
     def _open(self) -> smtplib.SMTP:
         action = self._action
         context = ssl.create_default_context(cafile=action.ca_file or None)
-        if action.tls == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(timeout=action.timeout_s, context=context)
-        else:
-            server = smtplib.SMTP(timeout=action.timeout_s)
-        # The name that the certificate must have is taken from here (Python 3.11 to 3.14).
-        server._host = action.host  # type: ignore[attr-defined]
-        with within(action.timeout_s) as whole:
-            whole.watch(server)
-            server.connect(action.host, action.port)
-            if action.tls == "starttls":
-                server.starttls(context=context)
-            if action.user:
-                server.login(action.user, self._password)
-        return server
+        login = action.user, self._password
+        return open_session(action.host, action.port, action.host, action.tls, context, login, action.timeout_s)
 
     def _given(self, server: smtplib.SMTP, sender: str, to: list[str], mail: EmailMessage) -> str:
         """Like `sendmail`, which keeps the server's answer to itself."""

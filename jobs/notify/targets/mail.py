@@ -19,6 +19,7 @@ from jobs.notify.templates import Words
 from schemas.notify import Email, Route
 from schemas.times import utc_time
 from schemas.wording import on_one_line
+from streams.io.mail_server import open_session
 from streams.io.whole_time import within
 
 #: Replies from 500 on are for good (RFC 5321 section 4.2.1).
@@ -96,27 +97,9 @@ class MailSender:
         return self._connected_to(place.host, last)
 
     def _connected_to(self, host: str, address: str) -> smtplib.SMTP:
-        target, timeout_s = self._target, self._route.timeout_s
-        client = (
-            smtplib.SMTP_SSL(timeout=timeout_s, context=self._tls)
-            if target.tls == "tls"
-            else smtplib.SMTP(timeout=timeout_s)
-        )
-        # The connection goes to the address that was checked, the certificate must have the name. smtplib takes it from
-        # here (`starttls`, `SMTP_SSL._get_socket` in Python 3.11 to 3.14).
-        client._host = host  # type: ignore[attr-defined]
-        try:
-            with within(timeout_s) as whole:
-                whole.watch(client)
-                client.connect(address, target.port)
-                if target.tls == "starttls":
-                    client.starttls(context=self._tls)
-                if target.user:
-                    client.login(target.user, self._password)
-        except BaseException:
-            client.close()
-            raise
-        return client
+        """The connection goes to the address that was checked."""
+        target, login = self._target, (self._target.user, self._password)
+        return open_session(host, target.port, address, target.tls, self._tls, login, self._route.timeout_s)
 
 
 def _later_or_never(error: Exception) -> Literal["later", "never"]:
