@@ -49,7 +49,9 @@ def stable_id(*parts: object) -> str:
 
 def text_id(*parts: str) -> str:
     """As `stable_id`, of texts alone: they hold no NUL, since such events are refused."""
-    return blake2b("\0".join(parts).encode(), digest_size=DIGEST_BYTES).hexdigest()
+    digest = _EMPTY.copy()
+    digest.update("\0".join(parts).encode())
+    return digest.hexdigest()
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:

@@ -26,6 +26,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from schemas.times import SECOND_MS
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
@@ -215,7 +217,7 @@ class MainLog:
         if attempt.relay.ip and is_filter(attempt.relay, about.options.filters, about.options.smarthosts):
             return None
         reply = _reply(attempt)
-        self._remember(message, attempt, reply._replace(text=reply.text[:MAX_TEXT]))
+        self._remember(message, attempt, replace(reply, text=reply.text[:MAX_TEXT]))
         return _event(line, message, attempt, "deferred", reply, about)
 
     def _failed(self, line: EximLine, about: _Log) -> MailEvent | None:

@@ -27,7 +27,7 @@ def recall(memory: dict[str, Reply], record: LoggedRecord, event: MailEvent, add
             reply = Reply(event.smtp_code, event.enhanced_status, event.diagnostic[:MAX_TEXT], event.mx_host)
             keep(memory, key, reply, MAX_REPLIES)
     elif (last := memory.pop(key, None)) and _says_nothing(record, event):
-        event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
+        last.put_into(event)
 
 
 def forget(memory: dict[str, Reply], record: LoggedRecord) -> None:
@@ -41,7 +41,7 @@ def recall_kept(replies: dict[str, Any], record: LoggedRecord, event: MailEvent,
     if event.type == "deferred":
         keep_reply(replies, record, address)
     elif _says_nothing(record, event) and (last := replies.get(f"{record.id} {address}")) is not None:
-        event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
+        last.put_into(event)
 
 
 def keep_reply(replies: dict[str, Any], record: LoggedRecord, address: str) -> None:

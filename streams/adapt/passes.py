@@ -12,7 +12,7 @@ recipient is handed on again, the second is the same delivery. Of two passes wit
 A copy that a list or a smarthost sends back comes from elsewhere, or is for somebody else: it is mail of its own.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from streams.adapt.postfix_relays import is_private
 
@@ -22,7 +22,7 @@ MAX_RECIPIENTS = 1_000
 MAIL_PORTS = frozenset({"", "24", "25", "465", "587", "2525"})
 
 
-class HandedOn(NamedTuple):
+class HandedOn(msgspec.Struct, frozen=True, gc=False):
     """That a pass handed a recipient on, or failed to, and it counted: the pass's queue id, where it came from (IP
     address), to whom it was given (IP address and port), whether the log ties it to an earlier pass, and when it was
     queued (epoch ms; 0: not known)."""
@@ -48,6 +48,11 @@ def is_pass_of(later: HandedOn, earlier: HandedOn) -> bool:
     if not (later.client and earlier.ip) or later.client == earlier.client:
         return False
     return earlier.port not in MAIL_PORTS or (is_private(later.client) and is_private(earlier.ip))
+
+
+def first_counted(recipient: str, original: str, now: HandedOn) -> Ledger:
+    """What is remembered of a mail once its first recipient (`original` before aliases) counted."""
+    return {recipient: now, original: now} if original else {recipient: now}
 
 
 def counted_before(ledger: Ledger, recipient: str, original: str, now: HandedOn) -> HandedOn | None:

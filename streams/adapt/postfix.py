@@ -38,6 +38,7 @@ from streams.adapt.postfix_lines import (
     Relay,
     not_reached,
     proxied_login,
+    queued_as,
     read_client,
     read_fate,
     read_header,
@@ -105,8 +106,9 @@ class Journal:
         if log is None or log.context is not context:
             log = self._log = PostfixLog(self._queue, context)
         # What was remembered may have one too; in journald's JSON it is escaped, or a number in a list.
-        may_have_nul = self._may_have_nul = self._may_have_nul or b"\0" in raw or b'{"' in raw
         text = raw.decode("utf-8", "replace")
+        # A character is found in a text six times as fast as in bytes.
+        may_have_nul = self._may_have_nul = self._may_have_nul or "\0" in text or ("{" in text and '{"' in text)
         if "\n" not in text and text and not text.isspace():
             events = _read_line(text.rstrip("\r"), log)
             return log.completed(events, may_have_nul) if events else []
@@ -175,7 +177,8 @@ def _recipient(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
         message.queued_ms = time_ms - round(float(fate.delay_s) * 1000)
     if message.deferred and kind != "deferred":
         message.deferred.pop((fate.address, fate.original), None)
-    counts = _counts(entry, message, kind, fate)
+    confirmed = queued_as(fate.text)
+    counts = _counts(entry, message, kind, fate, confirmed)
     if counts is None:
         message.kept_in = message.kept_in or kind == "deferred"
         return ()
@@ -189,17 +192,22 @@ def _recipient(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     reply = Reply(code, status, text, mx_host)
     if kind == "deferred":
         return (_event(entry, message, kind, (fate.address, fate.original), reply),)
-    relay = Relay(fate.host, fate.ip, fate.port)
-    event = _outcome(entry, message, kind, (fate.address, fate.original), reply, relay)
+    event = _outcome(entry, message, kind, (fate.address, fate.original), reply, fate, confirmed)
     return () if event is None else (event,)
 
 
 def _outcome(
-    entry: PostfixEntry, message: QueuedMessage, kind: EventType, recipient: tuple[str, str], reply: Reply, relay: Relay
+    entry: PostfixEntry,
+    message: QueuedMessage,
+    kind: EventType,
+    recipient: tuple[str, str],
+    reply: Reply,
+    relay: Relay | Fate,
+    confirmed: Sequence[str] = (),
 ) -> MailEvent | None:
     """An event that is the end of it. Where an earlier pass was taken for the delivery already, another is none, and a
-    failure came after it."""
-    before = entry.log.queue.counted_before(entry.queue_id, message, recipient, relay, reply.text)
+    failure came after it. `confirmed` are the queue ids that the relay says it gave."""
+    before = entry.log.queue.counted_before(entry.queue_id, message, recipient, relay, confirmed)
     if before is not None and kind == "delivered":
         return None
     event = _event(entry, message, kind, recipient, reply)
@@ -216,7 +224,9 @@ def _reply_of(fate: Fate, text: str) -> tuple[int, str]:
     return code, fate.dsn or status
 
 
-def _counts(entry: PostfixEntry, message: QueuedMessage, kind: EventType, fate: Fate) -> bool | None:
+def _counts(
+    entry: PostfixEntry, message: QueuedMessage, kind: EventType, fate: Fate, confirmed: Sequence[str]
+) -> bool | None:
     """Whether it is an event. None for what stays on this host: then its expiry is none either."""
     options, queue, host, ip = entry.log.options, entry.log.queue, fate.host, fate.ip
     if not ip and host not in ("", "none") and host.lower() not in options.smarthosts:
@@ -233,7 +243,7 @@ def _counts(entry: PostfixEntry, message: QueuedMessage, kind: EventType, fate: 
         if host == "none" or entry.is_of("discard"):
             return False
         message.given_to = ip
-        return not (queue.passed_on(message, fate) or _is_filter(fate, entry))
+        return not (queue.passed_on(message, fate, confirmed) or _is_filter(fate, entry))
     if kind == "deferred":
         return not _is_filter(fate if ip else not_reached(fate.text), entry)
     return True

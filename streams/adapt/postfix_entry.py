@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from schemas.event import MailEvent
 from streams.adapt.base import Context, FormatOptions
 from streams.adapt.canonical import complete
@@ -26,30 +28,24 @@ class PostfixLog:
 
     def completed(self, events: Sequence[MailEvent], may_have_nul: bool) -> list[MailEvent]:
         """The events as they leave the adapter."""
+        if len(events) == 1:
+            return [complete(events[0], self.context, may_have_nul=may_have_nul)]
         return [complete(event, self.context, may_have_nul=may_have_nul) for event in events]
 
 
-class PostfixEntry:
+class PostfixEntry(msgspec.Struct, gc=False):
     """A line of a message. Its time is known as text or as epoch ms."""
 
-    __slots__ = ("log", "message", "queue_id", "tag", "time_ms", "written")
-
-    def __init__(
-        self,
-        log: PostfixLog,
-        message: QueuedMessage,
-        tag: str,
-        queue_id: str,
-        written: str = "",
-        time_ms: int | None = None,
-    ) -> None:
-        """A line of a message in the queue."""
-        self.log, self.message, self.tag, self.queue_id = log, message, tag, queue_id
-        self.written, self.time_ms = written, time_ms
+    log: PostfixLog
+    message: QueuedMessage
+    tag: str
+    queue_id: str
+    written: str = ""
+    time_ms: int | None = None
 
     def is_of(self, program: str) -> bool:
         """Whether a program wrote it; not where the tag is only the instance."""
-        return self.tag.endswith(program) and self.tag[: -len(program)].endswith("/")
+        return self.tag.endswith(f"/{program}")
 
     def when(self) -> int:
         """The time (epoch ms)."""

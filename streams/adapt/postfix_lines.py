@@ -5,7 +5,8 @@ id, logged header fields), `qmgr` (sender, expiry), `pickup`, `bounce` (notifica
 """
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 #: A queue id, short (hexadecimal) or long (without vowels).
 QUEUE_ID = re.compile(r"[0-9A-F]{5,16}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}")
@@ -38,7 +39,7 @@ _QUEUED_AS = re.compile(r"\bqueued as (\w{5,20})\b")
 _CONNECT = re.compile(r"(?:delivery temporarily suspended: )?connect to ([^\s\[]{1,255})\[([^\]\s]{1,255})\]:(\d{1,5})")
 
 
-class Relay(NamedTuple):
+class Relay(msgspec.Struct, frozen=True, gc=False):
     """To whom a recipient's mail was given: name, address and port as Postfix writes them, each maybe empty. Of agents
     on this host the name is that of their service, of sockets the address is their path."""
 
@@ -47,7 +48,7 @@ class Relay(NamedTuple):
     port: str = ""
 
 
-class Fate(NamedTuple):
+class Fate(msgspec.Struct, frozen=True, gc=False):
     """What became of a recipient at one attempt. `original` is the address before aliases, `delay_s` the seconds since
     the message came in, as text; `host`, `ip` and `port` are those of the relay."""
 
@@ -62,7 +63,7 @@ class Fate(NamedTuple):
     text: str
 
 
-class SubmittingClient(NamedTuple):
+class SubmittingClient(msgspec.Struct, frozen=True, gc=False):
     """Who sent a message: IP address, login, and the queue id that it had before a content filter; empty where there is
     none."""
 
@@ -71,7 +72,7 @@ class SubmittingClient(NamedTuple):
     origin: str
 
 
-class EnvelopeSender(NamedTuple):
+class EnvelopeSender(msgspec.Struct, frozen=True, gc=False):
     """The envelope sender, the status that the queue manager gives to the whole message, and the queue id that it had
     before it was queued again; empty where there is none."""
 
@@ -83,7 +84,7 @@ class EnvelopeSender(NamedTuple):
 def read_fate(said: str) -> Fate | None:
     """What follows `to=<`; None for a line without a status."""
     if found := _FATE.match(said):
-        return Fate._make(found.groups(""))
+        return Fate(*found.groups(""))
     return _read_older(said)
 
 

@@ -11,14 +11,16 @@ A mail that passes a content filter is queued again, under another id. The log t
 What is tied only once an earlier pass has counted is in `streams.adapt.passes`.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from schemas.domains import folded
+from schemas.event import MailEvent
 from streams.adapt.bounded import keep
 from streams.adapt.long_lines import LongLines
-from streams.adapt.passes import MAIL_PORTS, HandedOn, Ledger, counted_before, is_pass_of
-from streams.adapt.postfix_lines import QUEUE_ID, EnvelopeSender, Fate, Relay, SubmittingClient, queued_as
+from streams.adapt.passes import MAIL_PORTS, HandedOn, Ledger, counted_before, first_counted, is_pass_of
+from streams.adapt.postfix_lines import QUEUE_ID, EnvelopeSender, Fate, Relay, SubmittingClient
 from streams.adapt.postfix_relays import is_private
 
 #: How many messages and recipients of one are remembered: those that came last.
@@ -36,13 +38,22 @@ MAX_TEXT = 1_000
 _OWN_SENDER = "double-bounce@"
 
 
-class Reply(NamedTuple):
+# The collector need not look through what is remembered of thousands of mails, here and in `streams.adapt.passes`: that
+# took a twentieth of reading a log.
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """Why a recipient was deferred: codes, text, and the host that said so."""
 
     code: int
     status: str
     text: str
     mx_host: str
+
+    def put_into(self, event: MailEvent) -> None:
+        """An event without words of a host gets these."""
+        event.smtp_code, event.enhanced_status = self.code, self.status
+        event.diagnostic, event.mx_host = self.text, self.mx_host
 
 
 class QueuedMessage:
@@ -211,27 +222,37 @@ class Queue:
             if earlier is not None:
                 message.inherit(earlier)
 
-    def passed_on(self, message: QueuedMessage, fate: Fate) -> bool:
-        """Whether what was sent is still under way here, under another id."""
-        found = self._find_later(message, fate)
+    def passed_on(self, message: QueuedMessage, fate: Fate, confirmed: Sequence[str]) -> bool:
+        """Whether what was sent is still under way here, under another id. `confirmed` are the queue ids that whoever
+        took it says it gave."""
+        if not confirmed and message.again is None:
+            return False
+        found = self._find_later(message, fate, confirmed)
         if found:
             self._learn_filter(fate.ip, fate.port)
         return found
 
     def counted_before(
-        self, queue_id: str, message: QueuedMessage, recipient: tuple[str, str], relay: Relay, text: str
+        self,
+        queue_id: str,
+        message: QueuedMessage,
+        recipient: tuple[str, str],
+        relay: Relay | Fate,
+        confirmed: Sequence[str],
     ) -> HandedOn | None:
         """What counted of a recipient (address, and that before aliases) for another pass of the same mail; None for
-        none. What became of it now, at a relay that said `text`, is remembered for passes that come later."""
-        confirmed = queued_as(text) if relay.ip else ()
-        for each in confirmed:
-            if self._known(each) is None:
-                keep(self._confirmed, each, message, MAX_GONE)
-        if message.ledger is None:
-            if not (confirmed or message.message_id):
-                return None
-            message.ledger = {}
+        none. What became of it now, at a relay that `confirmed` queue ids, is remembered for passes that come later."""
+        if confirmed and relay.ip:
+            for each in confirmed:
+                if self._known(each) is None:
+                    keep(self._confirmed, each, message, MAX_GONE)
+        elif message.ledger is None and not message.message_id:
+            return None
         now = HandedOn(queue_id, message.client, relay.ip, relay.port, message.came_back, message.queued_ms)
+        if message.ledger is None:
+            # The first pass, as nearly all are.
+            message.ledger = first_counted(*recipient, now)
+            return None
         found = counted_before(message.ledger, *recipient, now)
         if found is not None and is_pass_of(now, found):
             self._learn_filter(found.ip, found.port)
@@ -249,8 +270,8 @@ class Queue:
         """Whether mail came back from a relay before, as from a filter; it may keep some, and be out of order."""
         return bool(self._filters) and f"{relay.ip}:{relay.port}" in self._filters
 
-    def _find_later(self, message: QueuedMessage, fate: Fate) -> bool:
-        for queue_id in queued_as(fate.text):
+    def _find_later(self, message: QueuedMessage, fate: Fate, confirmed: Sequence[str]) -> bool:
+        for queue_id in confirmed:
             later = self._known(queue_id)
             if later is not None and later is not message:
                 later.inherit(message)

@@ -161,7 +161,7 @@ class Accounting:
         if event.type == "delivered":
             replies.pop(_queue_key(record), None)
         elif event.type == "expired" and not event.smtp_code and (last := last or replies.get(_queue_key(record))):
-            event.smtp_code, event.enhanced_status, event.diagnostic, event.mx_host = last
+            last.put_into(event)
 
 
 def _queue_key(record: Record) -> str:
