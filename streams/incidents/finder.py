@@ -34,7 +34,7 @@ from streams.incidents.detect import (
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place, examples_of, hour_of
-from streams.incidents.not_excused import EXCESSIVE, Worse, worse_in_another_way
+from streams.incidents.not_excused import Worse, worse_in_another_way
 from streams.subjects.left_out import ProviderHour
 
 #: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.
@@ -53,6 +53,8 @@ class Finder:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
+        #: From which rate (a ratio) on each outcome is excessive by itself, by the policy in force.
+        self.excessive: Mapping[Outcome, float] = {}
 
     def found(
         self, chosen: Collection[ProviderHour], known: Collection[Incident]
@@ -129,9 +131,8 @@ class Finder:
         }
         worse: dict[str, Worse] = {}
         for outcome in outcomes:
-            worse |= {
-                who: one for who, one in worse_in_another_way(outcome, cells).items() if one.outcome not in outcomes
-            }
+            beyond = worse_in_another_way(outcome, cells, self.excessive)
+            worse |= {who: one for who, one in beyond.items() if one.outcome not in outcomes}
         for who, one in sorted(worse.items()):
             if place != EVERYWHERE and self._is_good_elsewhere(accounts, who, place, hour, one.outcome, hit):
                 continue
@@ -140,15 +141,14 @@ class Finder:
                 ("customer", who), hour, one.outcome, one.seen.rate, one.others, 0, 0, one.weight, (example,)
             )
 
-    @staticmethod
     def _is_good_elsewhere(
-        accounts: Accounts, who: str, place: str, hour: int, outcome: Outcome, hit: Collection[ProviderHour]
+        self, accounts: Accounts, who: str, place: str, hour: int, outcome: Outcome, hit: Collection[ProviderHour]
     ) -> bool:
         rest = NOTHING
         for value, each in accounts.by_hour[hour][who].items():
             rest = rest if value == place or (value, hour) in hit else rest.plus(each)
         seen = rest.seen(outcome)
-        return seen.total >= TELLING_ELSEWHERE and seen.rate < EXCESSIVE[outcome]
+        return seen.total >= TELLING_ELSEWHERE and seen.rate < self.excessive[outcome]
 
     def untold(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, FoundHour]:
         """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;

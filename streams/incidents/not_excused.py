@@ -14,11 +14,18 @@ from collections.abc import Mapping
 from math import log
 from typing import NamedTuple
 
+from schemas.policy import Policy
+from schemas.policy_metric import Metric
 from streams.incidents.accounts import CellCounts, sum_of
 from streams.incidents.detect import TIMES, Outcome, Seen
 
-#: Rates (ratios) that are excessive by themselves: the default policy's.
-EXCESSIVE: Mapping[Outcome, float] = {"hard": 0.05, "expired": 0.05, "block": 0.25, "complained": 0.003}
+#: Which rate each outcome is judged by.
+JUDGED_BY: Mapping[Outcome, Metric] = {
+    "hard": "failure",
+    "expired": "failure",
+    "block": "block",
+    "complained": "complaint",
+}
 #: How sure it must be that the rate is above that (natural logarithm of a likelihood ratio; 8 happens by chance once in
 #: 30,000 looks), with at least so many recipients that failed, and no more than this share of all.
 SURE, LEAST_FAILED, MOST_FAILING = 8.0, 5, 0.5
@@ -34,17 +41,40 @@ class Worse(NamedTuple):
     weight: float
 
 
-def worse_in_another_way(outcome: Outcome, cells: Mapping[str, CellCounts]) -> dict[str, Worse]:
-    """Customers, given what each had at a place that an incident of one outcome struck."""
+def excessive_rates(policy: Policy) -> dict[Outcome, float]:
+    """Of each outcome the rate (a ratio) from which on it is excessive by itself: the least by which a rule for mail to
+    all providers opens `excessive`, or `critical` where it has no such level. Outcomes that no rule calls excessive are
+    left out: nobody is bad by them."""
+    found: dict[Outcome, float] = {}
+    for outcome, metric in JUDGED_BY.items():
+        if outcome == "expired" and not policy.expired_is_failure:
+            continue
+        rates = [
+            threshold
+            for rule in policy.rules
+            if rule.metric == metric and not rule.providers
+            for level, threshold in rule.levels.given()
+            if level in ("excessive", "critical")
+        ]
+        if rates:
+            found[outcome] = min(rates)
+    return found
+
+
+def worse_in_another_way(
+    outcome: Outcome, cells: Mapping[str, CellCounts], excessive: Mapping[Outcome, float]
+) -> dict[str, Worse]:
+    """Customers, given what each had at a place that an incident of one outcome struck. `excessive` are the rates
+    (ratios) from which on an outcome is excessive by itself."""
     every = sum_of(cells.values())
     found: dict[str, Worse] = {}
     for customer, each in cells.items():
         rest = every.minus(each)
-        for other, excessive in EXCESSIVE.items():
+        for other, rate in excessive.items():
             mine, theirs = _beside(outcome, other, each), _beside(outcome, other, rest)
             if other == outcome or mine.failed < LEAST_FAILED or not mine.rate < MOST_FAILING:
                 continue
-            weight = _above(mine, max(excessive, TIMES * theirs.rate))
+            weight = _above(mine, max(rate, TIMES * theirs.rate))
             if weight >= SURE and weight > (found[customer].weight if customer in found else 0.0):
                 found[customer] = Worse(other, mine, theirs.rate, weight)
     return found

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
+from schemas.policy import Policy
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
 from streams.incidents.alone import TELLING, FailedAt, worst_place
@@ -22,6 +23,7 @@ from streams.incidents.finder import Finder
 from streams.incidents.fleet_cells import FleetCells
 from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
+from streams.incidents.not_excused import excessive_rates
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
 from streams.io.store import Store
@@ -96,6 +98,10 @@ class IncidentWatch:
         self.listings: LeftOut | None = None
         #: A short name of both; empty where nothing is left out.
         self.name = ""
+
+    def set_policy(self, policy: Policy) -> None:
+        """Nobody who is excessive by this policy in another way than an incident explains is excused by it."""
+        self._finder.excessive = excessive_rates(policy)
 
     def refresh(self, now_ms: int, alarmed: Collection[str] = ()) -> Changed:
         """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more; the

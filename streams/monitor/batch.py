@@ -137,6 +137,7 @@ class BatchJudge:
     def set_policy(self, policy: Policy) -> None:
         """Judge by this policy from now on. What was kept of windows and standings is read again."""
         self.policy = policy
+        self._incidents.set_policy(policy)
         settings = self._settings
         self._lengths = {name: window_ms(name) for name in policy.windows}
         self._with_overrides = {each.customer for each in policy.overrides}
