@@ -49,7 +49,7 @@ class Poll(Section, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What mailbox providers are asked about the operator's mail (docs/polling.md)."""
 
     timeout_s: Seconds = 30.0
-    """How long an answer is waited for."""
+    """How long all of an answer may take, however it comes."""
     longest_wait_s: Seconds = 120.0
     """How long it is waited, at most, where a provider is asked too often; if it asks for longer, the round ends
     there."""

@@ -133,7 +133,7 @@ def _progress(source: Store, target: Store, file: Path) -> MoveProgress:
     if file.exists():
         try:
             found = msgspec.json.decode(file.read_bytes(), type=MoveProgress)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoredDataError(f"{file}: {error}") from error
         if found.target != where:
             raise StoredDataError(f"{file}: a move to {found.target} was begun; remove the file if it is given up")

@@ -141,7 +141,7 @@ def read_manifest(backup: Path) -> BackupManifest:
         return msgspec.json.decode(read, type=BackupManifest)
     except FileNotFoundError as error:
         raise BackupError(f"{backup}: no backup, or one that was not finished: {MANIFEST} is missing") from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackupError(f"{backup / MANIFEST}: {error}") from error
 
 

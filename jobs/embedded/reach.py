@@ -54,7 +54,7 @@ def look(settings: Settings) -> ReachedStack:
             return ReachedStack(None, f"{where}: one is starting there, or ending; {AGAIN}", starting=True)
         missing = f"nothing runs in it ({RUNNING} is missing)" if folder.path.is_dir() else "there is no such folder"
         return ReachedStack(None, f"{where}: {missing}")
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return ReachedStack(None, f"{where}: {RUNNING}: {reason}")
     try:

@@ -110,7 +110,7 @@ class FollowStore:
             kept = msgspec.json.decode(self._place.read_bytes(), type=Kept)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise FollowError(f"{self._place}: cannot be read: {error}; without it the log is read anew") from error
         if kept.format != self._format:
             raise FollowError(f"{self._path}: was followed as `{kept.format}`; remove {self._place} to begin anew")

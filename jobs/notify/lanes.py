@@ -17,6 +17,8 @@ from schemas.times import HOUR_MS, MINUTE_MS, SECOND_MS
 LaneKey = tuple[str, str]
 #: How long after the first try the second comes, and how long it is at most until the next, in ms.
 FIRST_WAIT_MS, LONGEST_WAIT_MS = SECOND_MS, 10 * MINUTE_MS
+#: A target that asks to be left alone is for so long at most: one that asked for a year would hear of nothing.
+LONGEST_ASKED_MS = HOUR_MS
 #: What is said of what was not sent.
 OVERTAKEN = "not sent: it was over before it could be told"
 #: Events of a digest.
@@ -192,13 +194,14 @@ class Lanes:
             for item in parcel.items:
                 item.state = "failed"
                 item.said = f"given up after {self._retry_ms / HOUR_MS:g} h: {outcome.said}"
-        again_ms = now_ms + max(wait_ms(parcel.first.tries, self._chance()), outcome.wait_ms)
+        asked_ms = min(outcome.wait_ms, LONGEST_ASKED_MS)
+        again_ms = now_ms + max(wait_ms(parcel.first.tries, self._chance()), asked_ms)
         for item in parcel.items:
             item.next_try_ms = max(now_ms, min(again_ms, gives_up_ms))
         if of.failures >= FAILURES:
             of.paused_until_ms = max(of.paused_until_ms, now_ms + wait_ms(of.failures - FAILURES + 1, self._chance()))
-        if outcome.wait_ms:  # it is the target that asks to be left alone
-            of.paused_until_ms = max(of.paused_until_ms, now_ms + min(outcome.wait_ms, self._retry_ms))
+        if asked_ms:  # it is the target that asks to be left alone
+            of.paused_until_ms = max(of.paused_until_ms, now_ms + asked_ms)
 
     def _well_again(self, of: _RouteLanes, now_ms: int) -> None:
         """The target takes something: what waits because of it does no longer."""

@@ -6,8 +6,16 @@ from http.client import BadStatusLine, HTTPException, RemoteDisconnected
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InvalidHeader,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
+from urllib3.response import BaseHTTPResponse
 
 from jobs.notify.addresses import NotFoundError, look_up
 from jobs.notify.notification import Outcome
@@ -16,6 +24,7 @@ from schemas.secrets import without_user
 from schemas.version import VERSION
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.whole_header import WholeHeaderConnection, WholeHeaderTlsConnection
 from streams.io.whole_time import within
 
 USER_AGENT = f"repmon/{VERSION}"
@@ -32,12 +41,14 @@ class NoAnswerError(ExternalError):
 
 
 class TargetAnswer(NamedTuple):
-    """Status, the beginning of the body, and the fields by which another try is timed."""
+    """Status, the beginning of the body, and the fields by which another try is timed. `whole` says that the body ended
+    as it should, as far as it was read."""
 
     status: int
     body: bytes
     retry_after: str = ""
     location: str = ""
+    whole: bool = True
 
 
 class Poster:
@@ -82,8 +93,8 @@ class Poster:
 
     def _connection(self, scheme: str, address: str, port: int, host: str) -> HTTPConnection:
         if scheme == "http":
-            return HTTPConnection(address, port, timeout=self._timeout_s)
-        return HTTPSConnection(
+            return WholeHeaderConnection(address, port, timeout=self._timeout_s)
+        return WholeHeaderTlsConnection(
             address,
             port,
             timeout=self._timeout_s,
@@ -98,9 +109,23 @@ class Poster:
             whole.watch(connection)
             connection.request(method, target, body=body, headers=headers, preload_content=False, decode_content=False)
             answer = connection.getresponse()
-            read = answer.read(MOST_READ)
+            read, whole_body = _body(answer)
         fields = answer.headers
-        return TargetAnswer(answer.status, read, fields.get("Retry-After", ""), fields.get("Location", ""))
+        return TargetAnswer(answer.status, read, fields.get("Retry-After", ""), fields.get("Location", ""), whole_body)
+
+
+def outcome_of_service(answer: TargetAnswer, now_ms: int, service: str) -> Outcome:
+    """The same of a service that never answers with a page: where one comes with 200, it is of what stands before the
+    service (a sign-in), and nothing was taken."""
+    outcome = outcome_of(answer, now_ms)
+    if outcome.result != "taken":
+        return outcome
+    if answer.body.lstrip()[:1] == b"<":
+        said = f"{answer.status} with a page in place of an answer of {service}: is the address right?"
+        return Outcome(result="later", said=said)
+    if not answer.whole:  # it may have been one; asked again, such a service does nothing twice
+        return Outcome(result="later", said="the connection ended before the answer did")
+    return outcome
 
 
 def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:
@@ -117,6 +142,15 @@ def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:
     return Outcome(result="never", said=said)
 
 
+def _body(answer: BaseHTTPResponse) -> tuple[bytes, bool]:
+    """The beginning of a body, and whether it came whole. The status is known by now: what ends early, or is framed
+    badly, changes nothing of what the target did, and asking again would have it done twice."""
+    try:
+        return answer.read(MOST_READ), True
+    except (ProtocolError, InvalidHeader):
+        return b"", False
+
+
 def _cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "no TLS"
@@ -129,7 +163,7 @@ def _cause(error: BaseException) -> str:
     cause = error.__cause__ or error.__context__
     found = error if isinstance(error, OSError) and error.strerror else cause
     strerror = getattr(found, "strerror", None)
-    return f"cannot be reached: {strerror.lower()}" if strerror else "the connection ended before an answer came"
+    return f"cannot be reached: {strerror.lower()}" if strerror else "the connection ended before the answer did"
 
 
 def _beginning(body: bytes) -> str:

@@ -1,7 +1,8 @@
 """One round of Gmail Postmaster Tools: each domain's last days, its feedback loops, and Google's requirements."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 from jobs.poll import postmaster_answers as answers
@@ -17,6 +18,8 @@ from schemas.poll import PostmasterSettings
 LOOPS = 20
 #: More pages than any account has: a server that always names a next page does not keep us.
 MOST_PAGES = 1_000
+#: What comes in pages.
+Page = TypeVar("Page", Stats, Domains)
 NO_ACCESS = "no access: is it verified in Postmaster Tools, and shared with the account of the credentials?"
 
 
@@ -25,11 +28,11 @@ def poll_postmaster(settings: PostmasterSettings, today: date, requester: Reques
 
     Raises:
         BadCredentialError: the credentials are not there, or not taken.
-        NoAccessError, TryLaterError, PollError, AnswerError: the list of domains cannot be had.
+        NoAccessError, TryLaterError, PollError, AnswerError: no page of the list of domains can be had.
     """
     asking = _Asking(settings, requester, access_token(settings, requester))
     found = Round()
-    for domain in settings.domains or asking.domains():
+    for domain in settings.domains or _listed(asking, found):
         found.asked += 1
         try:
             _ask_about(asking, domain, today, found)
@@ -44,6 +47,19 @@ def poll_postmaster(settings: PostmasterSettings, today: date, requester: Reques
         except (PollError, AnswerError) as error:
             found.faults.append(str(error))
     return found
+
+
+def _listed(asking: "_Asking", found: Round) -> Iterator[str]:
+    """What the account sees. A page that cannot be read costs those that come after it."""
+    try:
+        yield from asking.domains()
+    except BadCredentialError:
+        raise
+    except (PollError, AnswerError) as error:
+        if not found.asked:
+            raise
+        found.faults.append(str(error))
+        found.later = isinstance(error, TryLaterError)
 
 
 def _ask_about(asking: "_Asking", domain: str, today: date, found: Round) -> None:
@@ -70,27 +86,23 @@ class _Asking:
         self._token = token
         self._base = settings.url.rstrip("/") + "/v2"
 
-    def domains(self) -> list[str]:
-        who, page, found = "Postmaster Tools, the list of domains", "", []
-        for _ in range(MOST_PAGES):
+    def domains(self) -> Iterator[str]:
+        def ask(page: str, who: str) -> Domains:
             params = {"pageSize": str(answers.PAGE)} | ({"pageToken": page} if page else {})
             body = self._requester.ask("GET", f"{self._base}/domains", who, token=self._token, params=params)
-            answer = answers.parse(body, Domains, who)
-            found += answer.usable()
-            if not (page := answer.next_page_token):
-                return found
-        raise PollError(f"{who}: more than {MOST_PAGES:,} pages")
+            return answers.parse(body, Domains, who)
+
+        for answer in _pages("Postmaster Tools, the list of domains", ask):
+            yield from answer.usable()
 
     def stats(self, domain: str, first: date, last: date, loops: Sequence[str] | None = None) -> Iterator[Stats]:
-        who, page = f"Postmaster Tools, {domain}", ""
         url = f"{self._base}/domains/{_written(domain)}/domainStats:query"
-        for _ in range(MOST_PAGES):
+
+        def ask(page: str, who: str) -> Stats:
             query = answers.stats_query(first, last, loops, page)
-            answer = answers.parse(self._requester.ask("POST", url, who, token=self._token, json=query), Stats, who)
-            yield answer
-            if not (page := answer.next_page_token):
-                return
-        raise PollError(f"{who}: more than {MOST_PAGES:,} pages")
+            return answers.parse(self._requester.ask("POST", url, who, token=self._token, json=query), Stats, who)
+
+        return _pages(f"Postmaster Tools, {domain}", ask)
 
     def compliance(self, domain: str, today: date) -> list[ProviderReading]:
         who = f"Postmaster Tools, compliance of {domain}"
@@ -100,6 +112,25 @@ class _Asking:
         except NoAccessError:
             return []  # Google has it of few domains; that these may be seen is known by now
         return answers.compliance(domain, answers.parse(body, Compliance, who), today)
+
+
+def _pages(what: str, ask: Callable[[str, str], Page]) -> Iterator[Page]:
+    """Each page in turn, asked for by its token and named in errors from the second on.
+
+    Raises:
+        PollError: a page names one that was read as the next, or there are too many.
+    """
+    page, read = "", set[str]()
+    for number in range(1, MOST_PAGES + 1):
+        who = what if number == 1 else f"{what}, page {number}"
+        answer = ask(page, who)
+        yield answer
+        read.add(page)
+        if not (page := answer.next_page_token):
+            return
+        if page in read:
+            raise PollError(f"{who}: it names a page as the next that was read already")
+    raise PollError(f"{what}: more than {MOST_PAGES:,} pages")
 
 
 def _written(domain: str) -> str:

@@ -1,4 +1,7 @@
-"""Asking a provider over HTTP: what is asked again, after how long, and which error an answer is."""
+"""Asking a provider over HTTP: what is asked again, after how long, and which error an answer is.
+
+An answer has `timeout_s` for all of it, however it comes, and is of bounded size.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,16 +10,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
+from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.whole_answer import TooLargeError, WholeAnswer, whole_answer
+from streams.io.whole_time import session
 
 OK, NO_CONTENT, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 204, 401, 403, 404, 429
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: A question is asked so often at most; in between 1, 2, 4 s, or as long as Retry-After says (RFC 9110, section
 #: 10.2.3).
 TRIES = 4
+#: Bytes of an answer, unpacked: three times what the largest has, a day of SNDS with a line for each of 65,536
+#: addresses.
+MOST_BYTES = 32_000_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -48,7 +59,7 @@ class Requester:
     longest_wait_s: float
     wait: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.time
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(default_factory=session)
 
     def ask(
         self,
@@ -71,24 +82,27 @@ class Requester:
         for attempt in range(TRIES):
             pause = 2.0**attempt
             try:
-                answer = self.session.request(
+                answer = whole_answer(
+                    self.session,
                     method,
                     url,
+                    timeout_s=self.timeout_s,
+                    most_bytes=MOST_BYTES,
                     params=params,
                     data=form,
                     json=json,
                     headers={"Authorization": f"Bearer {token}"} if token else {},
-                    timeout=self.timeout_s,
-                    allow_redirects=False,
                 )
+            except TooLargeError as error:
+                raise PollError(f"{who}: {error}, which is not read") from error
             except (requests.RequestException, OSError) as error:
                 said = f"{who}: {_cause(error)}"
             else:
-                if answer.status_code in (OK, NO_CONTENT):
-                    return answer.content
+                if answer.status in (OK, NO_CONTENT):
+                    return answer.body
                 said = _said(who, answer)
                 _raise_final(said, answer)
-                pause = retry_after_s(answer.headers.get("Retry-After", ""), self.clock()) or pause
+                pause = retry_after_s(answer.fields.get("Retry-After", ""), self.clock()) or pause
                 if pause > self.longest_wait_s:
                     raise TryLaterError(
                         f"{said}: it asks to wait {pause:,.0f} s; what is missing comes with a later round"
@@ -109,29 +123,32 @@ def check_url(url: str, who: str) -> None:
         raise PollError(f"{who}: {without_user(url)} is not https")
 
 
-def _raise_final(said: str, answer: requests.Response) -> None:
+def _raise_final(said: str, answer: WholeAnswer) -> None:
     """Raise what asking again does not mend."""
-    code = answer.status_code
+    code = answer.status
     if code == UNAUTHORIZED:
         raise BadCredentialError(f"{said}: the credentials are not taken")
     if code in (FORBIDDEN, NOT_FOUND):
         raise NoAccessError(said, known=code != NOT_FOUND)
-    if answer.is_redirect:
-        where = without_user(answer.headers["Location"].partition("?")[0])
+    if code in REDIRECTS and "Location" in answer.fields:
+        where = on_one_line(without_user(answer.fields["Location"].partition("?")[0]))[:200]
         raise PollError(f"{said}: it points to {where}; are the address and the key right?")
     if code != TOO_MANY and code < 500:
         raise PollError(said)
 
 
-def _said(who: str, answer: requests.Response) -> str:
+def _said(who: str, answer: WholeAnswer) -> str:
     """`who: 403 PERMISSION_DENIED`: of an error of Google its status, which is a word (AIP-193)."""
-    reason = answer.reason or ""
-    with suppress(ValueError, KeyError, TypeError, IndexError):
-        reason = str(answer.json()["error"]["status"])[:60]
-    return f"{who}: {answer.status_code} {reason}".rstrip()
+    reason = answer.reason
+    with suppress(msgspec.DecodeError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        reason = str(msgspec.json.decode(answer.body)["error"]["status"])
+    return f"{who}: {answer.status} {on_one_line(reason)[:60]}".rstrip()
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted"
-    return "no answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+    if isinstance(error, requests.Timeout | TimeoutError):
+        return "no whole answer in time"
+    ended = isinstance(error, requests.exceptions.ChunkedEncodingError) or "RemoteDisconnected" in str(error)
+    return "the connection ended before the answer did" if ended else "cannot be reached"

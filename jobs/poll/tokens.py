@@ -208,7 +208,7 @@ def _keep(path: str, refresh_token: str, place: str) -> None:
     except OSError as error:
         message = f"{place}.credentials_file: {path}: the refresh token cannot be kept: {error.strerror}"
         raise BadCredentialError(message) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadCredentialError(f"{place}.credentials_file: {path}: {error}") from None
 
 

@@ -17,7 +17,9 @@ from grafana_api.grafana_face import GrafanaFace
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.watch_settings import Grafana
+from streams.io.whole_time import watched, within
 
+#: For all of an answer.
 TIMEOUT_S = 10.0
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, PRECONDITION = 401, 403, 404, 409, 412
 GrafanaAnswer = TypeVar("GrafanaAnswer")
@@ -49,7 +51,9 @@ class GrafanaCalls:
             DashboardError: there is none, or it is an error.
         """
         try:
-            return msgspec.convert(call(), shape)
+            with within(TIMEOUT_S):
+                found = call()
+            return msgspec.convert(found, shape)
         except GrafanaException as error:
             raised = DashboardError(f"Grafana at {self._where}: {what}: {_reason(error)}")
             raised.status = error.status_code
@@ -60,7 +64,7 @@ class GrafanaCalls:
             ) from error
         except requests.JSONDecodeError as error:
             raise DashboardError(f"Grafana at {self._where}: {what}: the answer is not JSON") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, TimeoutError) as error:
             raise DashboardError(f"Grafana at {self._where} cannot be reached: {_cause(error)}") from error
         except (msgspec.ValidationError, TypeError) as error:
             # grafana_api fails with a TypeError where an error's body is JSON but not an object.
@@ -119,6 +123,7 @@ def _connect(grafana: Grafana) -> tuple[Any, Any]:
     for session in (face.api.s, resources.s):
         # A redirect would turn a POST into a GET, whose answer looks like success.
         session.max_redirects = 0
+        watched(session)
     return face, resources
 
 
@@ -136,7 +141,7 @@ def _reason(error: GrafanaException) -> str:
     return f"{error.status_code}: {said or str(error)[:200]}"
 
 
-def _cause(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
+def _cause(error: Exception) -> str:
+    if isinstance(error, requests.Timeout | TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
     return str(error).split("Caused by ")[-1].split("\n", 1)[0][:300]

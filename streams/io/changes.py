@@ -69,7 +69,7 @@ def customers_in(value: bytes) -> list[str]:
     """The customers of a message.
 
     Raises:
-        msgspec.DecodeError: it is not a change.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is not a change.
     """
     change = _DECODE(value)
     return [change.customer, *change.others]

@@ -14,8 +14,11 @@ from aiokafka.errors import KafkaError
 from schemas.errors import ExternalError
 from schemas.kafka_security import OAuthClient
 from schemas.secrets import without_user
+from streams.io.whole_answer import TooLargeError, whole_answer
+from streams.io.whole_time import session
 
 TIMEOUT_S = 10.0
+MOST_BYTES = 1_000_000
 #: A token is replaced when this part of its life is over, as librdkafka does; where that fails it is used to its end.
 PART_OF_LIFE = 0.8
 
@@ -82,26 +85,31 @@ def fetch_token(client: OAuthClient) -> _Token:
     where = f"token endpoint {without_user(client.endpoint)}"
     pair = f"{client.client_id}:{client.client_secret}"
     try:
-        answer = requests.post(
-            client.endpoint,
-            data=form,
-            headers={"Authorization": f"Basic {b64encode(pair.encode()).decode()}"},
-            timeout=TIMEOUT_S,
-            # The authorities of the system, as librdkafka's; requests would bring its own.
-            verify=client.ca or ssl.get_default_verify_paths().cafile or True,
-            allow_redirects=False,
-        )
-    except (requests.RequestException, OSError) as error:
+        with session() as asking:
+            answer = whole_answer(
+                asking,
+                "POST",
+                client.endpoint,
+                timeout_s=TIMEOUT_S,
+                most_bytes=MOST_BYTES,
+                data=form,
+                headers={"Authorization": f"Basic {b64encode(pair.encode()).decode()}"},
+                # The authorities of the system, as librdkafka's; requests would bring its own.
+                verify=client.ca or ssl.get_default_verify_paths().cafile or True,
+            )
+    except (requests.RequestException, OSError, TooLargeError) as error:
         raise TokenError(f"{where}: {_cause(error)}") from error
-    if answer.status_code != requests.codes.ok:
-        raise TokenError(f"{where}: {answer.status_code} {answer.reason}")
+    if answer.status != requests.codes.ok:
+        raise TokenError(f"{where}: {answer.status} {answer.reason}")
     try:
-        return msgspec.json.decode(answer.content, type=_Token)
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(answer.body, type=_Token)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TokenError(f"{where}: no token in its answer") from error
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted (`https.ca.location` names who is)"
-    return "no answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+    if isinstance(error, TooLargeError):
+        return str(error)
+    return "no whole answer in time" if isinstance(error, requests.Timeout | TimeoutError) else "cannot be reached"

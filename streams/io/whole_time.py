@@ -1,7 +1,7 @@
 """A time for all that a peer says. Time-outs of sockets are for each part: a byte now and then is enough for them.
 
 `within` ends the connections that are watched in it once the time is over. `session` makes one of `requests` whose
-connections are.
+connections are; what ends within the header fields is no answer to it.
 """
 
 import socket
@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from streams.io.whole_header import WholeHeaderConnection, WholeHeaderTlsConnection
 
 
 class HasSocket(Protocol):
@@ -76,7 +77,11 @@ def within(seconds: float) -> Iterator[WholeTime]:
 
 def session() -> requests.Session:
     """One whose requests are ended by `within`."""
-    made = requests.Session()
+    return watched(requests.Session())
+
+
+def watched(made: requests.Session) -> requests.Session:
+    """The session itself, made one whose requests are."""
     for scheme in ("http://", "https://"):
         made.mount(scheme, _Adapter())
     return made
@@ -93,13 +98,13 @@ def _watch(connection: HasSocket) -> None:
         whole.watch(connection)
 
 
-class _Connection(HTTPConnection):
+class _Connection(WholeHeaderConnection):
     def request(self, *args: Any, **options: Any) -> None:
         _watch(self)
         super().request(*args, **options)
 
 
-class _TlsConnection(HTTPSConnection):
+class _TlsConnection(WholeHeaderTlsConnection):
     def request(self, *args: Any, **options: Any) -> None:
         _watch(self)
         super().request(*args, **options)

@@ -355,7 +355,7 @@ async def _lasting(timer: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def _customers(value: bytes) -> list[str]:
     try:
         return customers_in(value)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.warning("%s: not a change, skipped: %s", REPUTATION_CHANGES, error)
         return []
 

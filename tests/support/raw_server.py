@@ -47,6 +47,31 @@ def says(text: bytes) -> Speak:
     return speak
 
 
+def ends_after(text: bytes) -> Speak:
+    """Reads something, says this, and hangs up."""
+
+    def speak(connection: socket.socket, _over: threading.Event) -> None:
+        connection.recv(65_536)
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):  # what is left unread would have the answer thrown away
+            pass
+
+    return speak
+
+
+def goes_on(begin: bytes, piece: bytes) -> Speak:
+    """Says `begin`, then `piece` as fast as it is taken, without end."""
+
+    def speak(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65_536)
+        connection.sendall(begin)
+        while not over.is_set():
+            connection.sendall(piece)
+
+    return speak
+
+
 def drips(begin: bytes, again: bytes, *, first: bool = False) -> Speak:
     """Says `begin`, then `again` again and again; with `first` without having been asked."""
 

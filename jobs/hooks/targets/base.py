@@ -16,6 +16,7 @@ from schemas.secrets import HIDDEN, without_user
 from schemas.version import VERSION
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.whole_answer import as_it_is, read_body
 from streams.io.whole_time import session, within
 
 Operation = Literal["apply", "lift"]
@@ -138,8 +139,7 @@ class Http:
 
     def __init__(self, name: str, timeout_s: float, user: str = "", password: str = "") -> None:
         self._name, self._timeout_s = name, timeout_s
-        # Without one, requests would send what a .netrc has for the host, in place of a header of the settings.
-        self._auth = (user, password) if user else _as_it_is
+        self._auth = (user, password) if user else as_it_is
         self._session = session()
         self._session.headers["User-Agent"] = f"repmon/{VERSION}"
 
@@ -151,7 +151,6 @@ class Http:
         Raises:
             TargetError: no answer in time, or a redirect.
         """
-        ends_s = time.monotonic() + self._timeout_s
         try:
             with (
                 within(self._timeout_s),
@@ -169,18 +168,9 @@ class Http:
                 if answer.is_redirect:
                     raise TargetError(f"{self._name}: {without_user(url)} redirects elsewhere, which is not followed")
                 retry_s = retry_after_s(answer.headers.get("Retry-After", ""), time.time()) or 0.0
-                return HttpAnswer(answer.status_code, self._read(answer.raw, ends_s), retry_s)
+                return HttpAnswer(answer.status_code, read_body(answer, ANSWER_BYTES), retry_s)
         except (requests.RequestException, OSError, ValueError) as error:
             raise TargetError(f"{self._name}: {without_user(url)}: {cause(error)}", unreachable=self._name) from error
-
-    def _read(self, raw: Any, ends_s: float) -> bytes:
-        """The beginning of a body. One that comes byte by byte is never silent, and has no more time than others."""
-        read = bytearray()
-        while len(read) < ANSWER_BYTES and (piece := raw.read1(ANSWER_BYTES - len(read), decode_content=True)):
-            read += piece
-            if time.monotonic() > ends_s:
-                raise requests.Timeout
-        return bytes(read)
 
     def good(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -206,10 +196,6 @@ class Http:
         )
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
 def cause(error: BaseException) -> str:
     """Why a request failed, in a line."""
     if isinstance(error, requests.Timeout | TimeoutError):
@@ -217,6 +203,8 @@ def cause(error: BaseException) -> str:
     said = str(error)
     if isinstance(error, requests.ConnectionError) and "refused" in said:
         return "connection refused"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "RemoteDisconnected" in said:
+        return "the connection ended before the answer did"
     return one_line(said) or type(error).__name__
 
 

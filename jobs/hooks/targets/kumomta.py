@@ -127,7 +127,7 @@ class KumoMta:
         text = self._http.good("POST", url, body=self._body(order), headers={"Content-Type": "application/json"})
         try:
             return str(msgspec.json.decode(text, type=dict[str, str])["id"])
-        except (msgspec.DecodeError, KeyError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
             raise TargetError(f"{self._name}: POST {url}: the answer names no id") from error
 
     def _delete(self, url: str, entry: str) -> str:
@@ -146,7 +146,7 @@ class KumoMta:
     def _list(self, url: str) -> list[Suspended]:
         try:
             return msgspec.json.decode(self._http.good("GET", url), type=list[Suspended])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise TargetError(f"{self._name}: GET {url}: no list of suspensions: {error}") from error
 
     def _lasts(self, entry: Suspended) -> bool:

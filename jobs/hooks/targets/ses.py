@@ -86,15 +86,15 @@ class Ses:
         self._ask("PUT", self._status_url(arn), self._body(order))
 
     def _status(self, arn: str) -> str:
-        entity = self._ask("GET", self._entity_url(arn)).get("ReputationEntity") or {}
-        return str((entity.get("CustomerManagedStatus") or {}).get("Status", ""))
+        entity = _object(self._ask("GET", self._entity_url(arn)), "ReputationEntity")
+        return str(_object(entity, "CustomerManagedStatus").get("Status", ""))
 
     def _arn(self, order: Order) -> str:
         if self._action.arn:
             return filled(self._action.arn, order)
         name = filled(self._action.tenant, order)
         found = self._ask("POST", f"{self._base}/v2/email/tenants/get", json_body({"TenantName": name}))
-        arn = str((found.get("Tenant") or {}).get("TenantArn", ""))
+        arn = str(_object(found, "Tenant").get("TenantArn", ""))
         if not arn:
             raise TargetError(f"{self._name}: SES names no ARN of the tenant {name!r}")
         return arn
@@ -113,5 +113,10 @@ class Ses:
         text = self._http.good(method, url, body=body or None, headers=headers)
         try:
             return msgspec.json.decode(text, type=dict[str, Any]) if text.strip() else {}
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise TargetError(f"{self._name}: {method} {url}: the answer is no JSON") from error
+
+
+def _object(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    found = answer.get(name)
+    return found if isinstance(found, dict) else {}

@@ -23,7 +23,7 @@ import msgspec
 from jobs.notify.addresses import NotPublicError
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
-from jobs.notify.posting import NoAnswerError, Poster, TargetAnswer, outcome_of
+from jobs.notify.posting import NoAnswerError, Poster, TargetAnswer, outcome_of, outcome_of_service
 from jobs.notify.routing import condition
 from jobs.notify.targets.sending import secret
 from schemas.alert import AlertData
@@ -182,7 +182,7 @@ class AlertmanagerSender:
             return Outcome(result="never", said=str(error))
         except NoAnswerError as error:
             return Outcome(result="later", said=str(error))
-        return outcome_of(answer, now_ms)
+        return outcome_of_service(answer, now_ms, "Alertmanager")
 
 
 def _plain(alert: Posted, ends_at: str) -> dict[str, object]:
@@ -206,5 +206,5 @@ def _escaped(value: str) -> str:
 def _names_any(answer: TargetAnswer) -> bool:
     try:
         return bool(msgspec.json.decode(answer.body, type=list[object]))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True  # longer than is read: there are some

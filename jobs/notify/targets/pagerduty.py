@@ -9,7 +9,7 @@ import msgspec
 from jobs.notify.addresses import NotPublicError
 from jobs.notify.events import Event
 from jobs.notify.notification import Outcome, Parcel
-from jobs.notify.posting import NoAnswerError, Poster, outcome_of
+from jobs.notify.posting import NoAnswerError, Poster, outcome_of_service
 from jobs.notify.routing import condition
 from jobs.notify.targets.sending import secret
 from schemas.alert import AlertData
@@ -50,7 +50,7 @@ class PagerDutySender:
             return Outcome(result="never", said=str(error))
         except NoAnswerError as error:
             return Outcome(result="later", said=str(error))
-        return outcome_of(answer, now_ms)
+        return outcome_of_service(answer, now_ms, "PagerDuty")
 
     def body(self, event: Event) -> dict[str, object] | None:
         """What is posted; None of what is no alert."""

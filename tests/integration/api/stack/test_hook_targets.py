@@ -26,7 +26,7 @@ from schemas.settings import SettingsError
 from streams.io.store import Store
 from tests.support.hook_targets import EVIL, TargetStandIn, order, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo, one_rung
-from tests.support.raw_server import drips, raw_server
+from tests.support.raw_server import drips, ends_after, raw_server
 from tests.support.real_kafka import free_ports
 
 
@@ -78,6 +78,33 @@ def test_answer_that_comes_byte_by_byte_has_its_time_and_no_longer(begin: bytes,
     with raw_server(drips(begin, again)) as port:
         target = HttpTarget("slow", HookAction(kind="http", urls=(f"http://127.0.0.1:{port}",), timeout_s=0.5), "")
         with pytest.raises(TargetError, match="no whole answer in time"):
+            target.apply(order(), {})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Content-Type: text/pl",
+        b"Content-Length: 9\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\nmany\r\n",
+        b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+    ],
+)
+def test_answer_that_is_cut_off_is_a_failed_try(answer: bytes) -> None:
+    """The hook ended with an error of a library that nobody expected."""
+    with raw_server(ends_after(b"HTTP/1.1 200 OK\r\n" + answer)) as port:
+        target = HttpTarget("odd", HookAction(kind="http", urls=(f"http://127.0.0.1:{port}",)), "")
+        with pytest.raises(TargetError, match=r"^odd: http"):
+            target.apply(order(), {})
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b'["\xff"]', b'{"id": "\xff"}', b"[" * 100_000, b'{"id": 1}', b"[1]", b"null"]
+)
+def test_answer_of_kumomta_that_is_none_is_a_failed_try(body: bytes) -> None:
+    with raw_server(ends_after(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as port:
+        target = KumoMta("kumo", kumo(f"http://127.0.0.1:{port}"), "")
+        with pytest.raises(TargetError, match=r"^kumo: "):
             target.apply(order(), {})
 
 

@@ -19,6 +19,7 @@ from jobs.poll.snds import poll_snds
 from jobs.poll.tokens import SignIn
 from schemas.poll import PostmasterSettings, SndsSettings
 from tests.support.provider_stand_ins import CLIENT_SECRET, REFRESH_TOKEN, SNDS_KEY, TOKEN, StandIn, providers
+from tests.support.raw_server import drips, ends_after, goes_on, raw_server, says
 
 TODAY = date(2026, 11, 29)
 DAYS = [TODAY - timedelta(days=back) for back in range(6)]
@@ -197,6 +198,85 @@ def test_credentials_do_not_leave_the_machine_unencrypted(
     plain = msgspec.structs.replace(settings(server, tmp_path), url="http://postmaster.example.com")
     with pytest.raises(PollError, match=r"http://postmaster\.example\.com/v2/domains is not https$"):
         poll_postmaster(plain, TODAY, requester)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+NEVER_WHOLE = {
+    "drips": (drips(OK + b"Content-Length: 900\r\n\r\n", b" "), "no whole answer in time, 4 times"),
+    "fields without end": (drips(OK, b"X: y\r\n"), "no whole answer in time, 4 times"),
+    "silent": (says(b""), "no whole answer in time, 4 times"),
+    "without end": (goes_on(OK + b"\r\n", b" " * 65_536), "an answer of more than 100,000 bytes, which is not read"),
+    "100 MB": (
+        goes_on(OK + b"Content-Length: 100000000\r\n\r\n", b" " * 65_536),
+        "an answer of more than 100,000 bytes, which is not read",
+    ),
+    "cut off": (ends_after(OK + b"Content-Type: text/csv\r\n"), "the connection ended before the answer did, 4 times"),
+}
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> Requester:
+    monkeypatch.setattr("jobs.poll.requesting.MOST_BYTES", 100_000)
+    return Requester(timeout_s=0.3, longest_wait_s=60, wait=lambda _: None)
+
+
+@pytest.mark.parametrize("kind", NEVER_WHOLE)
+def test_answer_that_is_never_whole_is_a_fault_that_names_source_and_page(
+    server: StandIn, hurried: Requester, tmp_path: Path, kind: str
+) -> None:
+    """What was read before it is kept, and another round reads the rest."""
+    speak, said = NEVER_WHOLE[kind]
+    server.rates |= {f"{name}.example": dict.fromkeys(DAYS[:5], 0.001) for name in "ab"}
+    asked = msgspec.structs.replace(settings(server, tmp_path), domains=("a.example", "b.example"))
+
+    class ThenStrange(Requester):
+        def ask(self, method, url, who, **more):  # type: ignore[no-untyped-def]
+            if who == "Postmaster Tools, b.example, page 2":
+                with raw_server(speak) as port:
+                    return super().ask(method, f"http://127.0.0.1:{port}/", who, **more)
+            return super().ask(method, url, who, **more)
+
+    strange = ThenStrange(hurried.timeout_s, hurried.longest_wait_s, wait=hurried.wait)
+    found = poll_postmaster(asked, TODAY, strange)
+    assert found.faults == [f"Postmaster Tools, b.example, page 2: {said}"]
+    assert len(rates(found)) == 5 + server.page
+    again = poll_postmaster(asked, TODAY, Requester(5, 60))
+    assert (again.faults, len(rates(again))) == ([], 10)
+
+
+@pytest.mark.parametrize("kind", NEVER_WHOLE)
+def test_day_of_snds_whose_answer_is_never_whole_is_named(hurried: Requester, tmp_path: Path, kind: str) -> None:
+    speak, said = NEVER_WHOLE[kind]
+    file = tmp_path / "snds.key"
+    file.write_text(SNDS_KEY)
+    with raw_server(speak) as port:
+        asked = SndsSettings(key_file=str(file), url=f"http://127.0.0.1:{port}/", lookback_days=1)
+        found = poll_snds(asked, TODAY, hurried)
+    assert found.faults == [f"SNDS data of 2026-11-28: {said}"]
+
+
+def test_page_of_the_list_that_fails_costs_the_domains_after_it(
+    server: StandIn, waits: list[float], tmp_path: Path
+) -> None:
+    class ThenBusy(Requester):
+        def ask(self, method, url, who, **more):  # type: ignore[no-untyped-def]
+            if "page 2" in who:
+                server.refusals.extend([(503, "")] * 4)
+            return super().ask(method, url, who, **more)
+
+    server.rates |= {f"{name}.example": {DAYS[1]: 0.1} for name in "abc"}
+    found = poll_postmaster(settings(server, tmp_path), TODAY, ThenBusy(5, 60, wait=waits.append))
+    assert found.faults == ["Postmaster Tools, the list of domains, page 2: 503 Service Unavailable, 4 times"]
+    assert ({each.resource for each in found.readings}, found.later) == ({"a.example", "b.example"}, True)
+
+
+def test_page_that_names_itself_as_the_next_is_not_read_for_ever(tmp_path: Path, server: StandIn) -> None:
+    class Circle(Requester):
+        def ask(self, method, url, who, **more):  # type: ignore[no-untyped-def]
+            return b'{"nextPageToken": "2"}' if "list" in who else super().ask(method, url, who, **more)
+
+    with pytest.raises(PollError, match="the list of domains, page 2: it names a page as the next that was read"):
+        poll_postmaster(settings(server, tmp_path), TODAY, Circle(5, 60))
 
 
 # ---- Microsoft

@@ -93,6 +93,16 @@ def test_target_that_asks_to_be_left_alone_is_left_alone_by_all() -> None:
     assert len(here.take(30_000)) == 2
 
 
+def test_target_that_asks_to_be_left_alone_for_years_is_for_an_hour() -> None:
+    """It heard of nothing for a day, and what had waited was tried once."""
+    here = lanes()
+    here.put(item(1))
+    (first,) = here.take(0)
+    here.done(first, Outcome(result="later", said="429", wait_ms=999_999_999_000), 0)
+    assert here.take(HOUR_MS - 1) == []
+    assert here.take(HOUR_MS) == [first]
+
+
 def test_target_that_fails_is_asked_by_one_at_a_time_and_all_go_once_it_takes_one() -> None:
     here = lanes()
     for place in range(8):

@@ -18,11 +18,11 @@ from jobs.notify.addresses import CheckedHost, is_public
 from jobs.notify.notification import Outcome
 from jobs.notify.posting import TargetAnswer, outcome_of
 from jobs.notify.targets.target import senders
-from schemas.notify import Chat, Email, NotifyError, PagerDuty, Target, Webhook
+from schemas.notify import Alertmanager, Chat, Email, NotifyError, PagerDuty, Target, Webhook
 from schemas.times import HOUR_MS, utc_now_ms
 from streams.io.retry_after import retry_after_s
 from tests.support.certificates import Authority
-from tests.support.raw_server import Speak, drips, raw_server, says
+from tests.support.raw_server import Speak, drips, ends_after, raw_server, says
 from tests.support.real_kafka import free_ports
 from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
 
@@ -190,6 +190,11 @@ def test_target_that_answers_byte_by_byte_is_not_waited_for(received: Receiver) 
         (drips(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), "no whole answer in time"),
         (says(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\r\n"), "what it answers is no HTTP/1.1"),
         (says(b"220 mx.esp.example ESMTP\r\n"), "what it answers is no HTTP/1.1"),
+        (
+            ends_after(b"HTTP/1.1 200 OK\r\nServer: y\r\nX-"),
+            "the connection ended before the answer did",
+        ),
+        (ends_after(b"HTTP/1.1 200 OK\r\n"), "the connection ended before the answer did"),
     ],
 )
 def test_answer_that_never_ends_or_is_of_another_protocol_is_none(speak: Speak, said: str) -> None:
@@ -197,6 +202,39 @@ def test_answer_that_never_ends_or_is_of_another_protocol_is_none(speak: Speak, 
     with raw_server(speak) as port:
         target = Webhook(url=f"http://127.0.0.1:{port}/", secrets=(KEY,))
         assert send(target, told(), timeout_s=0.5) == Outcome(result="later", said=said)
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (b"Content-Length: 9\r\n\r\nhalf", "200 half"),
+        (b"Transfer-Encoding: chunked\r\n\r\nmany\r\n", "200"),
+        (b"Content-Length: many\r\n\r\nok", "200 ok"),
+    ],
+)
+def test_status_stands_however_the_body_ends(rest: bytes, said: str) -> None:
+    """Asked again, the target would tell it twice."""
+    with raw_server(ends_after(b"HTTP/1.1 200 OK\r\n" + rest)) as port:
+        target = Webhook(url=f"http://127.0.0.1:{port}/", secrets=(KEY,))
+        assert send(target, told()) == Outcome(result="taken", said=said)
+
+
+def test_page_in_place_of_a_service_took_nothing() -> None:
+    """A proxy that asks to sign in answers with 200."""
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!doctype html><title>Sign in</title>"
+    with raw_server(ends_after(page)) as port:
+        url = f"http://127.0.0.1:{port}"
+        for target in (PagerDuty(routing_key=KEY, url=url), Alertmanager(url=url)):
+            outcome = send(target, told())
+            assert (outcome.result, "with a page in place of an answer" in outcome.said) == ("later", True)
+
+
+def test_answer_of_a_service_that_is_cut_off_is_asked_for_again() -> None:
+    """It may have been a page; the same is not told twice by these."""
+    with raw_server(ends_after(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")) as port:
+        url = f"http://127.0.0.1:{port}"
+        for target in (PagerDuty(routing_key=KEY, url=url), Alertmanager(url=url)):
+            assert send(target, told()) == Outcome(result="later", said="the connection ended before the answer did")
 
 
 def test_where_a_redirect_points_to_cannot_steer_a_terminal() -> None:
