@@ -1,4 +1,4 @@
-"""What the adapters share: safe decoding with plain errors, ids, times, codes in replies."""
+"""What the adapters share: safe decoding with plain errors, ids, times."""
 
 import re
 from datetime import datetime
@@ -28,9 +28,6 @@ MAX_TIME_MS = 2**63 - 1
 #: What is kept of an error that repeats a value, in characters.
 MAX_SAID = 300
 
-#: RFC 5321 section 4.2 (reply code) with RFC 2034 section 4 (enhanced status code after it).
-_REPLY = re.compile(r"(?:^|[\s:;])([245]\d\d)(?:[ -]#?|$)(?:([245]\.\d{1,3}\.\d{1,3})\b)?")
-_STATUS = re.compile(r"(?:^|[\s#(])([245]\.\d{1,3}\.\d{1,3})\b")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]+)`")
 _CHOICES = {
@@ -124,13 +121,3 @@ def time_ms(value: float | str | datetime) -> int:
     if abs(moment) > MAX_TIME_MS:
         raise AdaptError(f"the time {str(value)[:40]} is out of range; expected epoch seconds")
     return moment
-
-
-def reply_of(reply_text: str) -> tuple[int, str]:
-    """(reply code, enhanced status) as they stand in a server's reply; 0 and empty where there is none."""
-    head = reply_text[:400]
-    reply = _REPLY.search(head)
-    status = (reply[2] if reply else None) or ""
-    if not status and (found := _STATUS.search(head)):
-        status = found[1]
-    return (int(reply[1]) if reply else 0), status

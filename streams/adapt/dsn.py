@@ -53,7 +53,7 @@ _REJECTED = ("reject", "refuse", "quota", "not delivered", "could not be deliver
 #: `smtp; 550 ...`: the type before the text (RFC 3464 section 2.3.6).
 _TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
 #: `550 User unknown`: a reply in place of a status.
-_REPLY_AS_STATUS = re.compile(r"\A\s*([245]\d\d[ -]\s*\w.{2,})")
+_REPLY_AS_STATUS = re.compile(r"\A\s*([245]\d\d[ :;,-]\s*[\w#<(\[].{2,})")
 #: A status with a subject (RFC 3463 section 2): 0 says nothing.
 _SAYS_WHY = re.compile(r"\b[45]\.[1-9]\d{0,2}\.\d")
 #: A reply that was no failure, such as the last one before a connection broke.

@@ -33,7 +33,7 @@ from schemas.times import SECOND_MS
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.bounded import keep
 from streams.adapt.canonical import complete, domain_of
-from streams.adapt.common import reply_of, stable_id
+from streams.adapt.common import stable_id
 from streams.adapt.exim_entry import EximLine, key_of, read_entry
 from streams.adapt.exim_lines import Arrival, Attempt, passed_as, read_arrival, read_attempt, read_header
 from streams.adapt.exim_message import EximMessage, Memory
@@ -43,6 +43,7 @@ from streams.adapt.passes import HandedOn, counted_before
 from streams.adapt.places import SHARED, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_queue import MAX_MESSAGES, MAX_TEXT, Reply
 from streams.adapt.postfix_relays import is_filter, is_private
+from streams.adapt.replies import reply_of
 
 NAME = "exim"
 #: Recipients whose last reply is remembered.

@@ -8,9 +8,9 @@ import re
 
 from schemas.event import EventType
 from streams.adapt.base import AdaptError
-from streams.adapt.common import reply_of
 from streams.adapt.gave_up import is_expiry
 from streams.adapt.prose_phrases import EXPIRED_FOR_SURE, GAVE_UP
+from streams.adapt.replies import reply_of
 
 #: RFC 3464 section 2.3.3, and what hosts write in its place.
 _ACTIONS: dict[str, EventType] = {

@@ -23,7 +23,9 @@ _VENDORS = (
     "gave up",
 )
 #: A temporary reply, at the begin or behind what quotes it: `<421 4.4.2 ...>`, `last error: 450 ...`.
-_REPLY = re.compile(r"(?:^|[<(\[:;\"'>])[ \t]{0,3}(4\d\d)(?:[ -]#?(4\.\d{1,3}\.\d{1,3})?|$)")
+_REPLY = re.compile(
+    r"(?:^|[<(\[:;\"'>])[ \t]{0,3}(4\d\d)(?:(?:[ -]|[:;,\])] ?(?=\D|4\.))[#(\[]?(4\.\d{1,3}\.\d{1,3})?|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)

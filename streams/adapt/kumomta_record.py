@@ -12,9 +12,10 @@ import msgspec
 
 from schemas.event import EventType
 from streams.adapt.base import AdaptError
-from streams.adapt.common import decode, reply_of
+from streams.adapt.common import decode
 from streams.adapt.gave_up import gave_up
 from streams.adapt.lenient import convert
+from streams.adapt.replies import reply_of
 from streams.adapt.syslog_json import record_of
 
 #: An administrator's bounce takes the message out of the queue: no host refused the recipient, so it is a

@@ -46,7 +46,8 @@ _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/h\d|/li)\b[^<>]{0,200}>", re.IGNORECAS
 #: A reply code of a failure with what may stand before it, then a status, or text.
 #: Telephone numbers are none.
 REPLY = re.compile(
-    r"(?:^|[\s:;(\"'=>/])([45]\d\d)(?!-\d{3}-\d)[ -](?=[ #\"'<(-]{0,9}\w)|(?:^|[\s#(:])([45]\.\d{1,3}\.\d{1,3})\b"
+    r"(?:^|[\s:;(\[\"'=>/])([45]\d\d)(?!-\d{3}-\d)(?:[ -]|\]|[:;,](?: |(?=#?[45]\.)))(?=[ #\"'<(\[-]{0,9}\w)"
+    r"|(?:^|[\s#(:])([45]\.\d{1,3}\.\d{1,3})\b"
 )
 #: Lines that begin something else, or that say nothing.
 _RULE = re.compile(r"^[ \t]*[-=_*#|]{3,}|^--\S{8,}$")

@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 
 from schemas.event import MAX_EVENT_BYTES, EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, fill
-from streams.adapt.common import reply_of, text_id
+from streams.adapt.common import text_id
 from streams.adapt.places import SHARED, AmbiguousError, SentMail, find_customer, in_words, shared_place
 from streams.adapt.postfix_entry import NAME, PostfixEntry, PostfixLog
 from streams.adapt.postfix_lines import (
@@ -48,6 +48,7 @@ from streams.adapt.postfix_lines import (
 )
 from streams.adapt.postfix_queue import MAX_TEXT, Queue, QueuedMessage, Reply
 from streams.adapt.postfix_relays import is_filter
+from streams.adapt.replies import reply_of
 from streams.adapt.syslog import USUAL, holds_program, may_hold_another, read_line
 
 _TYPES: dict[str, EventType] = {

@@ -27,7 +27,7 @@ from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.bounded import keep
 from streams.adapt.canonical import complete, domain_of
-from streams.adapt.common import MAX_TIME_MS, reply_of, stable_id, time_ms
+from streams.adapt.common import MAX_TIME_MS, stable_id, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
 from streams.adapt.gave_up import gave_up
 from streams.adapt.mime import date_ms
@@ -43,6 +43,7 @@ from streams.adapt.powermta_rows import (
     record_of_row,
     rows_of,
 )
+from streams.adapt.replies import reply_of
 
 NAME = "powermta"
 

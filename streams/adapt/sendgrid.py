@@ -13,9 +13,10 @@ import msgspec
 
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
-from streams.adapt.common import reply_of, stable_id, text
+from streams.adapt.common import stable_id, text
 from streams.adapt.field_paths import find_field
 from streams.adapt.places import in_words
+from streams.adapt.replies import reply_of
 from streams.adapt.webhook import (
     Fields,
     Text,

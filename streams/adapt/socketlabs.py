@@ -15,10 +15,11 @@ import msgspec
 from schemas.event import EventType, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import domain_of
-from streams.adapt.common import reply_of, stable_id, text, time_ms
+from streams.adapt.common import stable_id, text, time_ms
 from streams.adapt.feedback import feedback_type
 from streams.adapt.gave_up import is_expiry
 from streams.adapt.places import find_customer, in_words
+from streams.adapt.replies import reply_of
 from streams.adapt.webhook import (
     Fields,
     Text,

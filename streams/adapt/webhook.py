@@ -9,11 +9,12 @@ import msgspec
 from schemas.event import MAX_EVENT_BYTES, MailEvent
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.canonical import complete
-from streams.adapt.common import decode, plain, reply_of, text, time_ms
+from streams.adapt.common import decode, plain, text, time_ms
 from streams.adapt.field_paths import find_field
 from streams.adapt.gave_up import gave_up, is_expiry, last_reply
 from streams.adapt.json_parts import json_parts
 from streams.adapt.lenient import convert
+from streams.adapt.replies import reply_of
 
 T = TypeVar("T")
 
@@ -223,8 +224,7 @@ def reply(diagnostic: str, code: Text = None, status: Text = None) -> tuple[int,
 
     A vendor's own numbers (Mailgun's 605) are no reply codes and are dropped.
     """
-    # Vendors put the reply in brackets behind their own word: `bounced (550 5.1.1 ...)`.
-    code_inside, status_inside = reply_of(diagnostic[:400].replace("(", " "))
+    code_inside, status_inside = reply_of(diagnostic)
     code_given, _ = reply_of(text(code))
     _, status_given = reply_of(text(status) or text(code))
     return code_given or code_inside, status_given or status_inside

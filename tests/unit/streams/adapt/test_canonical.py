@@ -14,7 +14,7 @@ from schemas.providers import load_providers
 from schemas.times import DAY_MS
 from streams.adapt import FORMATS, AdaptError, Context, adapter
 from streams.adapt.canonical import domain_of, hash_recipient
-from streams.adapt.common import reply_of, stable_id, time_ms
+from streams.adapt.common import stable_id, time_ms
 from streams.adapt.validate import check_time
 
 KEY = b"a key"
@@ -318,24 +318,6 @@ def test_parts_of_an_id_do_not_run_into_each_other() -> None:
     assert stable_id("ab", "c") == stable_id("ab", "c")
     assert stable_id("ab", "c") != stable_id("a", "bc")
     assert stable_id("a", "") != stable_id("a")
-
-
-@pytest.mark.parametrize(
-    ("reply", "expected"),
-    [
-        ("550 5.1.1 User unknown", (550, "5.1.1")),
-        ("550-5.7.26 DMARC", (550, "5.7.26")),
-        ("smtp; 550 no", (550, "")),
-        ("smtp;550 5.5.0 no", (550, "5.5.0")),
-        ("said: 421 4.7.0 [TSS04] later", (421, "4.7.0")),
-        ("mailbox full (#5.2.2)", (0, "5.2.2")),
-        ("250 2.0.0 OK", (250, "2.0.0")),
-        ("order 5500 of 1.2.3.4", (0, "")),
-        ("", (0, "")),
-    ],
-)
-def test_codes_in_a_reply(reply: str, expected: tuple[int, str]) -> None:
-    assert reply_of(reply) == expected
 
 
 @pytest.mark.parametrize(
