@@ -26,12 +26,13 @@ WINDOW_MS = 24 * 3_600_000
 #: The rates of a line, in its order.
 METRICS: tuple[Metric, ...] = ("complaint", "failure", "block", "exposure")
 
-#: The worst first: by level, then by how far the worst rate is above what is usual for it.
+#: The worst first: by level, then by how many times the mildest level of its rules the worst rate is.
 WORST = f"""
 SELECT customer, scope, standing, judged, toUnixTimestamp64Milli(since) AS since_ms, reasons, volume,
     unobservable, observable_mail, all_mail, complaint_rate, failure_rate, block_rate, exposure_rate, overall_score,
     transform(judged, {{levels:Array(String)}}, {{ranks:Array(UInt8)}}, 0) AS level_rank,
-    greatest(complaint_rate / 0.003, failure_rate / 0.05, exposure_rate) AS badness
+    arrayMax(arrayMap((rate, weight) -> rate * weight, [complaint_rate, failure_rate, block_rate, exposure_rate],
+        {{weights:Array(Float64)}})) AS badness
 FROM {SHOWN_STANDINGS}
 WHERE (scope = 'customer' OR ({{parts:Bool}} AND standing NOT IN ('good', 'insufficient_volume', 'inactive')))
     AND (empty({{standings:Array(String)}}) OR has({{standings:Array(String)}}, standing::String))
@@ -161,7 +162,7 @@ def worst(
     wanted = wanted or WorstFilter()
     asked = {"levels": list(LEVELS), "ranks": ranks, "limit": limit, "parts": wanted.parts}
     asked |= {"standings": list(wanted.standings), "plan": wanted.plan, "name": wanted.name, "only": list(wanted.only)}
-    asked |= dict(zip(AFTER, wanted.after, strict=True))
+    asked |= {"weights": weights(policy), **dict(zip(AFTER, wanted.after, strict=True))}
     rows = store.rows(WORST.replace("{order}", ORDERS[wanted.order]), asked)
     customers = sorted({str(row[0]) for row in rows if row[0]})
     counted = read_counts(store, customers, feedback_loop_providers, policy.windows, now_ms) if customers else {}
@@ -208,6 +209,17 @@ def worst(
             )
         )
     return lines
+
+
+def weights(policy: Policy) -> list[float]:
+    """How bad each rate of `METRICS` is, a ratio of 1: how many times the mildest level of the rules that judge it for
+    mail to all providers that would be; 0 where no rule does."""
+    found = []
+    for metric in METRICS:
+        rules = (rule for rule in policy.rules if rule.metric == metric and not rule.mail_to)
+        mildest = min((threshold for rule in rules for _, threshold in rule.levels.given()), default=0.0)
+        found.append(1 / mildest if mildest else 0.0)
+    return found
 
 
 def read_counts(

@@ -12,6 +12,7 @@ from jobs.operator.decisions import add_override, end_override
 from jobs.operator.suspensions import suspend
 from schemas import policy
 from schemas.policy import Policy
+from schemas.policy_rule import Levels
 from schemas.settings import ClickHouse, PolicySettings, Settings
 from streams.io.store import Store
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
@@ -66,6 +67,31 @@ def test_complaints_about_other_mail_are_no_rate_and_are_told(ground: Ground) ->
     assert found["even customer"].complaint == WorstRate(2 / 3_268, (2, 3_268))
     stored = {str(row[0]): float(row[1]) for row in ground.store.rows("SELECT customer, complaint_rate FROM standings")}
     assert stored == {name: found[f"{name} customer"].complaint.ratio for name in ("acme", "even")}
+
+
+def test_worst_of_one_level_is_who_is_furthest_beyond_the_mildest_level_of_the_policy(ground: Ground) -> None:
+    """All critical. 60 % refused is six times what warns; 20 % and 30 % of failures are seven and ten times."""
+    at = NOW - 10 * MINUTE
+    ground.put(
+        Row(at, delivered=800, hard=200, customer="fifth"),
+        Row(at, delivered=700, hard=300, customer="third"),
+        Row(at, delivered=280, hard=120, block=600, customer="refused"),
+    )
+    ground.judge().judge_customers(["fifth", "refused", "third"], NOW_MS)
+
+    def order(rules: Policy) -> list[str]:
+        return [each.customer for each in worst(ground.store, rules, LOOP, 10, NOW_MS) if each.scope == "customer"]
+
+    assert order(POLICY) == ["third", "fifth", "refused"]
+    strict = tuple(
+        msgspec.structs.replace(rule, levels=Levels(watch=0.01, excessive=0.25)) if rule.metric == "block" else rule
+        for rule in POLICY.rules
+    )
+    assert order(msgspec.structs.replace(POLICY, rules=strict)) == ["refused", "third", "fifth"]
+    without = tuple(rule for rule in POLICY.rules if rule.metric not in ("failure", "block"))
+    assert order(msgspec.structs.replace(POLICY, rules=without)) == ["fifth", "refused", "third"], (
+        "by volume, then name"
+    )
 
 
 def test_what_is_enough_is_what_the_policy_says(ground: Ground) -> None:
