@@ -39,6 +39,7 @@ from api.http.problems import RETRY_AFTER_S, ApiError, add_handlers
 from schemas.collect import Collect
 from schemas.times import utc_now_ms
 from streams.adapt import EVERY_FORMAT, MAILS
+from streams.adapt.arrival import stamped
 from streams.io.health import HealthLimits, HealthVerdict, Observations, verdict
 from streams.io.pulse import Pulse
 
@@ -117,6 +118,7 @@ class Collector:
         Raises:
             NotTakenError: it was not acknowledged in time.
         """
+        mail = stamped(mail, self._now_ms())[: self.most_bytes]
         with self.numbers.acknowledge_seconds.time():
             await self.deliverer.deliver(source.topic, source.name.encode(), mail)
         self.numbers.bytes.labels(source.format_name).inc(len(mail))
@@ -263,6 +265,10 @@ class Collector:
 
     async def _deliver(self, source: PreparedSource, body: bytes) -> None:
         limit = self._settings.max_bytes
+        if source.format_name in MAILS:
+            dated = stamped(body, self._now_ms())
+            # What fits as it is stays one message.
+            body = dated if len(dated) <= limit or len(body) > limit else body
         messages = [body]
         if len(body) > limit:
             try:
@@ -277,6 +283,9 @@ class Collector:
             except NotTakenError as error:
                 log.warning("%s: %s: %s", source.name, self.deliverer.where, error)
                 raise _later("the webhook could not be kept; send it again") from error
+
+    def _now_ms(self) -> int:
+        return round(self._clock() * 1000)
 
     def _log(self, source: PreparedSource, error: Exception) -> None:
         now_s = time.monotonic()

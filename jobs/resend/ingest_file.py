@@ -31,6 +31,7 @@ from streams.adapt import (
     powermta,
 )
 from streams.adapt.apart import read_parts, record_parts
+from streams.adapt.arrival import stamped
 from streams.adapt.json_parts import json_parts
 
 #: Formats of logs: a record a line.
@@ -215,10 +216,10 @@ def _is_whole(lines: list[tuple[int, bytes]]) -> bool:
     return quotes % 2 == 0 or len(lines) >= MOST_JOINED_LINES or sum(len(text) for _, text in lines) > MAX_EVENT_BYTES
 
 
-def read_mail(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
-    """The same of one mail, whatever it begins with. Of a large one the beginning is enough: what a report says stands
-    before the mail that it is about."""
-    return _mail(stream.read(MAX_EVENT_BYTES), 1, adapt, context)
+def read_mail(stream: Readable, adapt: AnyAdapter, context: Context, arrived_ms: int) -> Iterator[Event | BadRecord]:
+    """The same of one mail, whatever it begins with, that came at a time (epoch ms). Of a large one the beginning is
+    enough: what a report says stands before the mail that it is about."""
+    return _mail(stamped(stream.read(MAX_EVENT_BYTES), arrived_ms)[:MAX_EVENT_BYTES], 1, adapt, context)
 
 
 def _mails(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
@@ -230,7 +231,8 @@ def _mails(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Ev
         yield from _mail(first + stream.read(MAX_EVENT_BYTES - len(first)), 1, adapt, context)
         return
     for number, mail in enumerate(mails_of(stream, MAX_EVENT_BYTES, first), start=1):
-        yield from _mail(mail[:MAX_EVENT_BYTES], number, adapt, context, "mail")
+        text = mail.text if mail.delivered_ms is None else stamped(mail.text, mail.delivered_ms)
+        yield from _mail(text[:MAX_EVENT_BYTES], number, adapt, context, "mail")
 
 
 def _mail(

@@ -30,6 +30,8 @@ HEAD_BYTES = 100_000
 #: The time of a line of Exim's own log.
 _EXIM = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))? ", re.ASCII)
 _PATTERN = re.compile(r"[*?\[]")
+#: The time in s with which the name of a mail in one begins.
+_DELIVERED = re.compile(r"(\d{9,11})\.", re.ASCII)
 #: What a Maildir has (https://cr.yp.to/proto/maildir.html); mails in `tmp` are not all there.
 _MAILDIR = ("new", "cur")
 
@@ -114,6 +116,20 @@ def _files(folder: Path) -> Iterator[Path]:
 def is_of_maildir(path: Path) -> bool:
     """Whether it is one mail, as of all files in a Maildir; another file may be a mailbox file."""
     return path.parent.name in _MAILDIR
+
+
+def delivered_ms(path: Path) -> int:
+    """When a mail was put into a Maildir (epoch ms): its name begins with that, in s; else when it was last written.
+
+    Raises:
+        SettingsError: it is gone.
+    """
+    if found := _DELIVERED.match(path.name):
+        return int(found[1]) * SECOND_MS
+    try:
+        return round(path.stat().st_mtime * SECOND_MS)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _began_ms(path: Path, format_name: str, context: Context) -> int:

@@ -6,16 +6,25 @@ those that are quoted once more), or its length is told by `Content-Length` (mbo
 
 import re
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from streams.adapt.mime import date_ms
 
 #: The first line of a mail. All writers put a time of day and a year into it, which lines of prose do not have.
 _FIRST = re.compile(
     rb"From [^\r\n]{0,300}?\b\d{1,2}:\d\d(?::\d\d)?\b[^\r\n]{0,40}\b\d{4}\b|From [^\r\n]{0,300}\b\d{4} \d{1,2}:\d\d"
 )
+#: The date in it, from the day of the week or the month on.
+_DATE = re.compile(
+    rb"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +)?(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d|\d{1,2} +"
+    rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b)[^\r\n]{4,60}"
+)
 _FIELD = re.compile(rb">?From |[!-9;-~]{1,100}[ \t]*:")
 _QUOTED = re.compile(rb">+From ")
 _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r?\n\Z", re.IGNORECASE)
 _BLANK = (b"\n", b"\r\n")
+#: Of a first line, in bytes.
+_MOST_FIRST = 600
 #: So much of a line is kept, in bytes (RFC 5322 section 2.1.1 allows 998). The rest must not be taken for another line.
 _LINE = 1_000_000
 #: After so many lengths that were wrong no more are looked at: each costs reading as much twice.
@@ -27,6 +36,13 @@ class Lines(Protocol):
 
     def readline(self, size: int = -1, /) -> bytes:
         """A line, or so many bytes of it."""
+
+
+class BoxedMail(NamedTuple):
+    """A mail, and when it was put into the mailbox (epoch ms, UTC); None where the file does not tell."""
+
+    text: bytes
+    delivered_ms: int | None
 
 
 class _Reader:
@@ -62,7 +78,14 @@ def begins_mailbox(line: bytes) -> bool:
     return _FIRST.match(line) is not None
 
 
-def mails_of(stream: Lines, limit: int, first: bytes = b"") -> Iterator[bytes]:
+def delivered_ms(line: bytes) -> int | None:
+    """When a mail with this first line was put there (epoch ms, UTC); None where it does not tell. A time without an
+    offset is UTC (RFC 4155, appendix A)."""
+    found = _DATE.search(line[:_MOST_FIRST], len(b"From "))
+    return date_ms(found[0].decode("ascii", "replace")) if found else None
+
+
+def mails_of(stream: Lines, limit: int, first: bytes = b"") -> Iterator[BoxedMail]:
     """The mails in their order, without their first line `From` and without quoting; of each at most `limit` bytes and
     the rest of a line. `first` is a line that was read of the file already."""
     reader = _Reader(stream, first)
@@ -72,9 +95,10 @@ def mails_of(stream: Lines, limit: int, first: bytes = b"") -> Iterator[bytes]:
     while line:
         if not _FIRST.match(line):
             reader.put_back([line])
+        moment_ms = delivered_ms(line)
         mail, line = _mail(reader, limit)
         if mail.strip():
-            yield mail
+            yield BoxedMail(mail, moment_ms)
 
 
 def _mail(reader: _Reader, limit: int) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ from typing import IO
 from jobs.resend.bad_records import BadRecord, BadRecords
 from jobs.resend.file_kind import KeepsHead
 from jobs.resend.ingest_file import AnyAdapter, Event, read_events, read_mail, reader
-from jobs.resend.inputs import STDIN, Input, is_of_maildir
+from jobs.resend.inputs import STDIN, Input, delivered_ms, is_of_maildir
 from jobs.resend.unpack import unpacked
 from schemas.settings import SettingsError
 from streams.adapt import MAILS, Context
@@ -75,7 +75,7 @@ class InputsReader:
             self._check(stream.peek(8), each.name)
             source = KeepsHead(stream)
             if self._format_name in MAILS and any(map(is_of_maildir, each.paths)):
-                yield from read_mail(source, self._adapt, self._context)
+                yield from read_mail(source, self._adapt, self._context, delivered_ms(each.paths[0]))
             else:
                 yield from read_events(source, self._format_name, self._context, self._adapt)
             outcome.head = outcome.head or source.head

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.event import MailEvent
+from streams.adapt.arrival import arrived_ms
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
@@ -122,10 +123,11 @@ def _events(found: FoundReport | Headers, context: Context) -> list[MailEvent]:
 
 
 def _base(report: Report, message: str, context: Context, *, unnamed: bool) -> MailEvent:
-    """What all recipients of the report share. Its time is the report's, for that is when somebody complained."""
+    """What all recipients of the report share. Its time is the report's, for that is when somebody complained; where
+    it tells none, when it came."""
     fields, original = report.fields, report.original
     arrived = _first(date_ms(fields.get("arrival-date")), date_ms(fields.get("received-date")))
-    moment = _first(sent_ms(report.headers), arrived)
+    moment = _first(sent_ms(report.headers), arrived_ms(report.headers), arrived)
     if moment is None:
         raise AdaptError("the report has no date that can be read")
     options = context.options(NAME)
@@ -162,9 +164,10 @@ def _for_recipient(base: MailEvent, report: Report, address: str, context: Conte
     )
     reporter = Reporter(fields.all("source")[:1], hosts, fields.get("user-agent"))
     set_recipient(event, address, reporter, context.providers)
-    event.id = stable_id(
-        NAME, message_id(report.headers), base.feedback_type, base.time, base.message_id, address, base.sending_ip
-    )
+    names = (message_id(report.headers), base.message_id)
+    # A mail that is sent again came at another time, and tells the same.
+    told = 0 if sent_ms(report.headers) is None and arrived_ms(report.headers) is not None and any(names) else base.time
+    event.id = stable_id(NAME, names[0], base.feedback_type, told, names[1], address, base.sending_ip)
     return event
 
 
@@ -195,7 +198,7 @@ def _only_addressee(original: Headers) -> list[str]:
 
 def _unsubscribed(headers: Headers, context: Context) -> MailEvent:
     """A mail by which Apple Mail unsubscribes its user from a list: from the user, to the list's address for that."""
-    moment = sent_ms(headers)
+    moment = _first(sent_ms(headers), arrived_ms(headers))
     if moment is None:
         raise AdaptError("the mail has no date that can be read")
     report = Report(headers, Headers(), Headers(), addresses(headers, "to"))

@@ -6,7 +6,8 @@
 option `deliveries`.
 
 The recipient is `Original-Recipient`, the address that was sent to, and only without it `Final-Recipient`, to which
-it may have been forwarded. The time is the recipient's last attempt, else the notification's date. Where no reply
+it may have been forwarded. The time is the recipient's last attempt, else the notification's date, else when it came
+(`streams.adapt.arrival`); when the mail was sent is unknown unless the notification tells. Where no reply
 stands beside a recipient, the text of the notification is looked at (`streams.adapt.notice_text`).
 
 Where the customer and the stream are found: see `streams.adapt.mail_report`. The envelope sender is the address to
@@ -22,6 +23,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from schemas.event import MailEvent
+from streams.adapt.arrival import arrived_ms
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
@@ -202,7 +204,12 @@ def _base(report: Report, context: Context) -> MailEvent:
     """What all recipients of the notification share."""
     options = context.options(NAME)
     original = report.original
-    moments = (sent_ms(report.headers), date_ms(report.fields.get("arrival-date")), received_ms(original))
+    moments = (
+        sent_ms(report.headers),
+        arrived_ms(report.headers),
+        date_ms(report.fields.get("arrival-date")),
+        received_ms(original),
+    )
     event = MailEvent(
         id=NAME,
         type="bounced",
@@ -269,9 +276,12 @@ def _for_recipient(base: MailEvent, report: Report, fields: Headers, said: _Said
             raise AdaptError("the delivery status has no date that can be read")
         moment = base.time_ms
     envelope = report.fields.get("original-envelope-id") or report.fields.get("x-postfix-queue-id")
+    names = (base.message_id, envelope, message_id(report.headers))
+    # A mail that is sent again came at another time, and tells the same.
+    told = 0 if moment == arrived_ms(report.headers) and sent_ms(report.headers) is None and any(names) else moment
     return msgspec.structs.replace(
         base,
-        id=stable_id(NAME, kind, address, moment, base.message_id, envelope, message_id(report.headers)),
+        id=stable_id(NAME, kind, address, told, *names),
         type=kind,
         time=moment,
         recipient=address,

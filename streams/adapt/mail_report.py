@@ -32,6 +32,8 @@ SENDER = "sender"
 #: Parts that are whole mails.
 WHOLE = frozenset({"message/rfc822", "message/global"})
 HEADERS_ONLY = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
+#: So many hosts of a mail are asked when they took it in.
+MOST_HOPS = 10
 _RECEIVED_DATE = re.compile(r";([^;]*)$")
 
 
@@ -70,9 +72,10 @@ def sent_ms(headers: Headers) -> int | None:
 
 
 def received_ms(headers: Headers) -> int | None:
-    """When the last host took a mail in (epoch ms, UTC)."""
-    received = _RECEIVED_DATE.search(headers.get("received")[-MAX_VALUE:])
-    return date_ms(received[1]) if received else None
+    """When the last host took a mail in (epoch ms, UTC); where that cannot be read, the one before it."""
+    dates = (_RECEIVED_DATE.search(each[-MAX_VALUE:]) for each in headers.all("received")[:MOST_HOPS])
+    moments = (date_ms(each[1]) for each in dates if each)
+    return next((each for each in moments if each is not None), None)
 
 
 def message_id(headers: Headers) -> str:

@@ -16,6 +16,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_tz
+from operator import contains
 
 from schemas.event import MAX_EVENT_BYTES
 from streams.adapt.base import AdaptError
@@ -281,6 +282,10 @@ def words(value: str) -> str:
         return value.strip()
 
 
+#: Month, day, hour, minute and second; 24:00:00 is written now and then, and a second may be a leap second.
+_IN_A_DATE = (range(1, 13), range(1, 32), range(25), range(60), range(61))
+
+
 def date_ms(value: str) -> int | None:
     """Epoch ms, UTC, of a mail's date (RFC 5322 section 3.3); None where it is none.
 
@@ -288,7 +293,7 @@ def date_ms(value: str) -> int | None:
     """
     try:
         parsed = parsedate_tz(value[:200])
-        if parsed is None:
+        if parsed is None or not all(map(contains, _IN_A_DATE, parsed[1:6])):
             return None
         return (timegm((*parsed[:6], 0, 0, 0)) - (parsed[9] or 0)) * 1000
     except (ValueError, IndexError, OverflowError, TypeError):

@@ -124,6 +124,24 @@ def test_maildirs_below_a_folder_have_mails_alone(tmp_path: Path) -> None:
     assert (len(events), done[0].bad.count) == (2, 0)
 
 
+def test_mail_without_a_date_is_of_when_it_was_put_there(tmp_path: Path) -> None:
+    """A Maildir tells it in the name of a mail, else when the file was written; a mailbox file in its first line."""
+    first = b"From a@b.example Mon Mar  3 09:11:12 2025\n"
+    undated = [complaint(number).replace(b"Date: Mon, 3 Mar 2025", b"X-Was: Mon, 3 Mar 2025") for number in range(3)]
+    for part in ("new", "cur", "tmp"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "new" / "1740993072.M1P2.mx1").write_bytes(undated[0])
+    other = tmp_path / "cur" / "mail-7:2,S"
+    other.write_bytes(undated[1])
+    os.utime(other, (1_740_993_000, 1_740_993_000))
+    (tmp_path / "mbox").write_bytes(first + undated[2])
+    events = read([str(tmp_path), str(tmp_path / "mbox")], "arf")[0]
+    assert sorted(each.time_ms for each in events) == [1_740_993_000_000, 1_740_993_072_000, 1_740_993_072_000]
+    (tmp_path / "one.eml").write_bytes(undated[0])
+    (bad,) = read([str(tmp_path / "one.eml")], "arf")[1][0].bad.lines()
+    assert "no date that can be read" in bad, "when a file was written says nothing of one that was copied"
+
+
 def test_empty_maildir_is_no_error(tmp_path: Path) -> None:
     for part in ("new", "cur", "tmp"):
         (tmp_path / part).mkdir()

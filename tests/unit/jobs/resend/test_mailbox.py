@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.resend.mailbox import begins_mailbox, mails_of
+from jobs.resend.mailbox import begins_mailbox, delivered_ms, mails_of
 
 FIRST = b"From fbl@harbour.example Mon Mar  3 09:11:12 2025\n"
 OTHERS = [
@@ -23,7 +23,7 @@ def mail(subject: str, body: bytes = b"text\n", fields: bytes = b"") -> bytes:
 
 
 def mails(raw: bytes, limit: int = LIMIT) -> list[bytes]:
-    return list(mails_of(io.BytesIO(raw), limit))
+    return [each.text for each in mails_of(io.BytesIO(raw), limit)]
 
 
 def test_mails_come_in_their_order_without_their_first_line() -> None:
@@ -35,6 +35,28 @@ def test_mails_come_in_their_order_without_their_first_line() -> None:
 def test_first_lines_of_other_writers_are_known(first: bytes) -> None:
     assert begins_mailbox(first)
     assert len(mails(first + mail("a") + b"\n" + first + mail("b"))) == 2
+
+
+@pytest.mark.parametrize("first", [FIRST, *OTHERS])
+def test_first_line_tells_when_a_mail_was_put_there(first: bytes) -> None:
+    """A time without an offset is UTC (RFC 4155)."""
+    (found,) = mails_of(io.BytesIO(first + mail("a")), LIMIT)
+    assert found.delivered_ms is not None
+    assert found.delivered_ms // 60_000 == 1_740_993_072_000 // 60_000
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"From a@b.example Mon Mar  3 09:11:12 2025 +0100\n", 1_740_989_472_000),
+        (b"From May@Mon.example 3 Mar 2025 09:11:12 +0000\n", 1_740_993_072_000),
+        (b"From a@b.example 09:11:12 2025\n", None),
+        (b"From a@b.example Mon Mar 33 99:11:12 2025\n", None),
+        (b"From " + b"Mar " * 5_000, None),
+    ],
+)
+def test_first_line_of_another_kind_tells_what_it_can(line: bytes, expected: int | None) -> None:
+    assert delivered_ms(line) == expected
 
 
 @pytest.mark.parametrize("line", [b"From here on it goes\n", b"From: a@b.example\n", b"From \n", b"From 2025 on\n"])

@@ -143,6 +143,12 @@ def test_date_of_the_last_host_counts_where_the_report_has_none() -> None:
     assert event.time_ms == ms(SENT)
 
 
+def test_report_without_a_date_is_of_when_it_came_and_the_same_when_it_comes_again() -> None:
+    first, again = (arf(Date="", Delivery_Date=f"Mon, 3 Mar 2025 10:1{minute}:12 +0100")[0] for minute in (1, 5))
+    assert first.time_ms == ms(SENT)
+    assert (first.id, again.time_ms - first.time_ms) == (again.id, 240_000)
+
+
 def test_report_without_any_date_is_refused() -> None:
     with pytest.raises(AdaptError, match="no date that can be read"):
         arf(Date="")

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.event import MailEvent
 from schemas.providers import load_providers
+from schemas.times import epoch_ms
 from streams.adapt import AdaptError, Context, FormatOptions, adapter
 from streams.adapt.canonical import hash_recipient
 from tests.support.mails import ORIGINAL, fields, report
@@ -273,6 +275,52 @@ def test_notification_without_any_date_is_refused() -> None:
     content = "Reporting-MTA: dns; mx.example.net\n\n" + fields(*FAILED)
     with pytest.raises(AdaptError, match="no date that can be read"):
         read(report("delivery-status", content, Date=""))
+
+
+def undated(*before: str, **changes: str) -> MailEvent:
+    content = "Reporting-MTA: dns; mx.example.net\n\n" + fields(*FAILED)
+    mail = report("delivery-status", content, **{"Date": "", "original": "", **changes})
+    (event,) = read("".join(f"{each}\n" for each in before).encode() + mail)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("before", "time"),
+    [
+        (("Delivery-Date: Mon, 3 Mar 2025 10:20:00 +0100",), "2025-03-03T09:20:00Z"),
+        (
+            (
+                "Delivery-Date: Mon, 3 Mar 2025 10:20:00 +0100",
+                "Received: from mx.example.net by mx1.esp.example; Mon, 3 Mar 2025 10:12:00 +0100",
+            ),
+            "2025-03-03T09:12:00Z",
+        ),
+        (
+            (
+                "Received: from a by b; a while ago",
+                "Received: from mx.example.net by b; Mon, 3 Mar 2025 10:12:00 +0100",
+            ),
+            "2025-03-03T09:12:00Z",
+        ),
+        (("Delivery-Date: Mon, 3 Mar 2025 10:20:00 +0100", "Date: yesterday"), "2025-03-03T09:20:00Z"),
+        (
+            ("Delivery-Date: Mon, 3 Mar 2025 10:20:00 +0100", "Date: Mon, 33 Mar 2025 99:20:00 +0100"),
+            "2025-03-03T09:20:00Z",
+        ),
+    ],
+)
+def test_notification_without_a_date_is_of_when_it_came(before: tuple[str, ...], time: str) -> None:
+    """When its mail was sent stays unknown: nobody knows to which mailing it belongs."""
+    event = undated(*before)
+    assert (event.time_ms, event.sent) == (epoch_ms(msgspec.convert(time, datetime)), 0)
+
+
+def test_notification_without_a_date_that_comes_again_is_the_same() -> None:
+    """As where the answer to LMTP was lost: it came at another time."""
+    first, again = (undated(f"Delivery-Date: Mon, 3 Mar 2025 10:2{minute}:00 +0100") for minute in (0, 1))
+    assert first.id == again.id
+    assert first.time_ms != again.time_ms
+    assert undated("Delivery-Date: Mon, 3 Mar 2025 10:20:00 +0100", message_id="<other@mx.example.net>").id != first.id
 
 
 # --- mails that are no multipart/report ---
