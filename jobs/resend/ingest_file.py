@@ -42,6 +42,8 @@ WEBHOOKS = frozenset(EVERY_FORMAT) - LOGS - MAILS
 MAX_BODY_BYTES = 64 * MAX_EVENT_BYTES
 #: Logs of JSON, or that may be.
 _JSON_LOGS = frozenset({"canonical", "kumomta", "powermta"})
+#: What an array begins with.
+_BRACKET = ord("[")
 #: A record of CSV may have so many lines: a diagnostic text has a few.
 MOST_JOINED_LINES = 100
 
@@ -158,7 +160,7 @@ def _records(
             yield line
             continue
         number, raw = line
-        if arrays and raw[:1] == b"[":
+        if arrays and raw[0] == _BRACKET:
             yield from _records(((number, part) for part in json_parts(raw)), adapt, context)
             continue
         # Most lines of a log give nothing: they cost no generator.

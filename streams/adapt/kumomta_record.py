@@ -6,6 +6,7 @@ https://docs.kumomta.com/reference/log_record/ .
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -173,7 +174,12 @@ def _is_temporary(record: LoggedRecord) -> bool:
 def status_of(response: LoggedResponse) -> str:
     """The enhanced status code, from its field or the text; empty where there is none."""
     code = response.enhanced_code
-    return f"{code.class_}.{code.subject}.{code.detail}" if code else reply_of(response.content or "")[1]
+    return _written(code.class_, code.subject, code.detail) if code else reply_of(response.content or "")[1]
+
+
+@lru_cache(maxsize=1_024)
+def _written(class_: int, subject: int, detail: int) -> str:
+    return f"{class_}.{subject}.{detail}"
 
 
 def decoded(raw: bytes) -> LoggedRecord | None:
