@@ -1,6 +1,8 @@
 """A provider reports the complaints of three days at once, and says of none what mail it is about."""
 
 import random
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import pytest
 
@@ -18,37 +20,50 @@ NIGHT = HOUR_11 // DAY * DAY + 20 * MINUTE
 PROVIDERS = {"gmail": 400, "yahoo": 400, "comcast": 200}
 
 
-def put(ground: Ground, customer: str, at: int, provider: str, **counts: int) -> None:
-    columns = {"dimension": ["provider"], "customer": [customer], "stream": ["news"], "value": [provider]}
-    when = utc_time(at * 1000)
-    ground.store.insert(
-        "counts", {**columns, "bucket": [when], "source": ["made/1"], **{name: [n] for name, n in counts.items()}}
-    )
+class Counted(NamedTuple):
+    """What one minute (epoch s) has of a customer at a provider."""
+
+    customer: str
+    at: int
+    provider: str
+    delivered: int = 0
+    complained: int = 0
 
 
-def sent(ground: Ground, customer: str, days: range) -> None:
+def put(ground: Ground, rows: Sequence[Counted]) -> None:
+    columns = {
+        "dimension": ["provider"] * len(rows),
+        "customer": [row.customer for row in rows],
+        "stream": ["news"] * len(rows),
+        "value": [row.provider for row in rows],
+        "bucket": [utc_time(row.at * 1000) for row in rows],
+        "source": ["made/1"] * len(rows),
+        "delivered": [row.delivered for row in rows],
+        "complained": [row.complained for row in rows],
+        "undated_complained": [row.complained for row in rows],
+    }
+    ground.store.insert("counts", columns)
+
+
+def sent(customer: str, days: range) -> Iterator[Counted]:
     for day in days:
         for provider, count in PROVIDERS.items():
-            put(ground, customer, NIGHT - NIGHT % DAY - day * DAY + 12 * HOUR, provider, delivered=count)
-
-
-def complaints(ground: Ground, customer: str, at: int, provider: str, count: int) -> None:
-    put(ground, customer, at, provider, complained=count, undated_complained=count)
+            yield Counted(customer, NIGHT - NIGHT % DAY - day * DAY + 12 * HOUR, provider, delivered=count)
 
 
 def test_batch_by_night_accuses_nobody_but_who_is_complained_of_everywhere(ground: Ground) -> None:
     chance, everybody = random.Random(1), [*GOOD, "bad"]
+    before: list[Counted] = []
     for who in everybody:
-        sent(ground, who, range(1, 25))
+        before += sent(who, range(1, 25))
         for day in (9, 13, 18):
-            complaints(ground, who, NIGHT - day * DAY, chance.choice(["yahoo", "comcast"]), 1)
+            before.append(Counted(who, NIGHT - day * DAY, chance.choice(["yahoo", "comcast"]), complained=1))
+    put(ground, before)
     judge = ground.judge()
     judge.judge_customers(everybody, (NIGHT - MINUTE) * 1000)
     assert accused(ground) == set()
-    for who in GOOD:
-        complaints(ground, who, NIGHT, "yahoo", 36)
-    complaints(ground, "bad", NIGHT, "yahoo", 36)
-    complaints(ground, "bad", NIGHT, "comcast", 90)
+    put(ground, [Counted(who, NIGHT, "yahoo", complained=36) for who in everybody])
+    put(ground, [Counted("bad", NIGHT, "comcast", complained=90)])
     again = judge.judge_customers(everybody, (NIGHT + MINUTE) * 1000).again
     judge.judge_customers({who for who, _ in again}, (NIGHT + 2 * MINUTE) * 1000)
     assert accused(ground) == {"bad"}

@@ -140,16 +140,23 @@ def suspected_pool(ground: Ground) -> tuple[BatchJudge, dict[str, str], Incident
     """Mail of one pool's eight customers expires at gmail, that of another pool does not; one there is bad."""
     pools = {f"{pool}{number}": pool for pool in ("struck", "spared") for number in range(8)} | {"bad": "spared"}
     hour = NOW // HOUR * HOUR - HOUR
-    for day in range(1, 6):
-        for each in pools:
-            ground.put(*(Row(hour - day * DAY, delivered=250, provider=at, customer=each) for at in ("gmail", "yahoo")))
+    ground.put(
+        *(
+            Row(hour - day * DAY, delivered=250, provider=at, customer=each)
+            for day in range(1, 6)
+            for each in pools
+            for at in ("gmail", "yahoo")
+        )
+    )
     judge = ground.judge()
+    rows = []
     for each, pool in pools.items():
         expired = 80 if pool == "struck" else 0
-        ground.put(
+        rows += [
             Row(hour + 1800, delivered=200 - expired, expired=expired, provider="gmail", customer=each),
             Row(hour + 1800, delivered=100, hard=60 if each == "bad" else 0, provider="yahoo", customer=each),
-        )
+        ]
+    ground.put(*rows)
     with_pools(ground, pools, hour + 1800)
     judge.judge_customers(pools, (hour + 2400) * 1000)
     (incident,) = read_incidents(ground.store).in_force()
