@@ -8,6 +8,7 @@ from api.console.pages.all import ROUTERS
 from api.console.service import ConsoleService
 from api.console.sessions import Sessions
 from api.http.access import Service
+from api.http.routing import add_routes
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
@@ -26,6 +27,5 @@ def add_console(app: FastAPI) -> ConsoleService:
     )
     service.closing.append(console.fleet.close)
     app.state.console = console
-    for each in ROUTERS:
-        app.include_router(each)
+    add_routes(app, ROUTERS)
     return console

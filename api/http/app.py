@@ -25,6 +25,7 @@ from api.http.pool import SIZE, SPARE, StorePool
 from api.http.problems import RETRY_AFTER_S, add_handlers
 from api.http.rates import Definition
 from api.http.reads import ReadLog
+from api.http.routing import add_routes
 from api.http.tags import HEALTH, TAGS
 from jobs.operator.policy_store import publisher
 from schemas import policy as policies
@@ -153,8 +154,7 @@ def create_app(
     )
     add_frame(app, settings.api.cors_origins)
     add_handlers(app)
-    for each in (*routers, router):
-        app.include_router(each)
+    add_routes(app, (*routers, router))
 
     plain = app.openapi
 
