@@ -72,7 +72,7 @@ OF_PLANS = """
 #: fleet sends in a month is read faster than the engine understands a long query.
 EACH = """
     SELECT customer, shared, is_known, asked.1 AS place, asked.2 AS top, asked.3 AS bottom, asked.4 AS whole,
-        asked.5 AS whole_top, asked.6 AS fewest, asked.7 AS factors
+        asked.5 AS whole_top, asked.6 AS fewest, asked.7 AS factors, asked.8 AS of_new
     FROM (SELECT *, {known} AS is_known FROM ({members}))
     ARRAY JOIN [{asked}] AS asked
     WHERE kind = '{dimension}' AND shared {only}
@@ -99,6 +99,7 @@ TIMES_LEAST = 10
 SMALL = "whole < fewest"
 REACHED = reach_sql("whole_top", "whole", [f"factors.{place}" for place in range(1, 1 + REACH_FACTORS)])
 NEW = f"multiIf(is_known OR whole >= {TIMES_LEAST} * fewest, false, {SMALL}, true, NOT {REACHED})"
+BOTH = f"if(of_new, {NEW}, {SMALL})"
 
 _FAILED_HARD = "n_hard - n_undated_hard"
 #: What is made of the measures. Only outcomes count of which it is known when their mail was sent: a pool has no longer
@@ -129,11 +130,12 @@ IS_KNOWN = f"""whole_old_finished >= {KNOWN} AND whole_old_failed < {BAD_FAILURE
 
 
 class Asked(NamedTuple):
-    """One window of one rule."""
+    """One window of one rule: what small customers have in it, or with `new` those without a good history."""
 
     rule: Rule
     window: str
     least: int
+    new: bool = False
 
 
 def question(
@@ -146,16 +148,15 @@ def question(
     since: Since,
     only: str = "",
     *,
-    new: bool = False,
     everything: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """A query of small customers, or with `new` of those without a good history, over windows that are all of the same
-    kind (long or short; new ones are always read by the hour), and what is bound to it. With `everything` mail of
-    incidents is not left out.
+    """A query of small customers, of new ones or of both, over windows that are all of the same kind (long or short;
+    new ones are always read by the hour), and what is bound to it. With `everything` mail of incidents is not left out.
 
     `POOLS` gives a row for each pool and window asked: numerator, denominator, how many customers have mail; and a pair
     of the one who has most of the numerator. `CULPRITS` is asked of one window.
     """
+    new = any(each.new for each in asked)
     names_read = {each.window for each in asked} | ({HISTORY} if new else set())
     windows = sorted(names_read, key=window_ms, reverse=True)
     by_hour = new or is_long(window_ms(windows[0]))
@@ -171,15 +172,17 @@ def question(
     if new:
         parameters["old"] = max(0, now_ms // 1000 // HOUR_S * HOUR_S - DAY_S)
         sums |= {f"old_{name}": f"sumIf({name}, is_old)" for name in HISTORIES}
-        of_customer += [each.own_top.name for each in every]
+        of_customer += [names.own_top.name for each, names in zip(asked, every, strict=True) if each.new]
         of_customer += [f"old_{name}" for name in HISTORIES]
     rows = []
     for place, (each, names) in enumerate(zip(asked, every, strict=True)):
         parameters[f"least_{place}"] = each.least
-        factors = reach_factors(each.rule.thresholds[0], bar_of(each.window, policy.confidence)) if new else (0.0,)
+        factors = (0.0,) * REACH_FACTORS
+        if each.new:
+            factors = tuple(reach_factors(each.rule.thresholds[0], bar_of(each.window, policy.confidence)))
         rows.append(
             f"({place}, {names.top.name}, {names.bottom.name}, whole_{names.own.name},"
-            f" {f'whole_{names.own_top.name}' if new else '0'}, {{least_{place}:UInt32}}, {factors})"
+            f" {f'whole_{names.own_top.name}' if each.new else '0'}, {{least_{place}:UInt32}}, {factors}, {each.new})"
         )
     counted = dict.fromkeys((*(each.counted for names in every for each in names), *(HISTORIES if new else ())))
     parts = PARTS.format(
@@ -205,7 +208,8 @@ def question(
         dimension=DIMENSIONS[kind],
         only="= {shared:String}" if template == CULPRITS else "!= ''",
     )
-    return template.format(each=found, small=SMALL, chosen=NEW if new else SMALL), parameters
+    chosen = SMALL if not new else NEW if all(each.new for each in asked) else BOTH
+    return template.format(each=found, small=SMALL, chosen=chosen), parameters
 
 
 def _rows(

@@ -96,8 +96,10 @@ class Pools:
         long = [each for each in every if is_long(window_ms(each.window))]
         # Read in the future means that the clock was set back since.
         if not self._read_ms <= now_ms < self._read_ms + self._keep_ms:
-            of_new = [each for each in every if window_ms(each.window) >= DAY_MS]
-            self._kept, self._new = self._parts(long, now_ms), self._parts(of_new, now_ms, new=True)
+            # Both are read by the hour, so one question asks for both: to understand it takes longer than to answer.
+            of_new = [each._replace(new=True) for each in every if window_ms(each.window) >= DAY_MS]
+            read = self._parts([*long, *of_new], now_ms)
+            self._kept, self._new = [each for each in read if not each.new], [each for each in read if each.new]
             self._read_ms = now_ms
         parts = self._parts([each for each in every if each not in long], now_ms) + self._kept
         found, new = _by_scope(parts), _by_scope(each for each in self._new if not each.lone)
@@ -126,7 +128,7 @@ class Pools:
             for rule in rules:
                 of_pool[rule.name] = {name: counts[name] for name in rule.windows}
 
-    def _parts(self, asked: Sequence[Asked], now_ms: int, *, new: bool = False) -> list["_Part"]:
+    def _parts(self, asked: Sequence[Asked], now_ms: int) -> list["_Part"]:
         if not asked:
             return []
         sql, parameters = question(
@@ -137,7 +139,6 @@ class Pools:
             now_ms,
             self._kind,
             self._since,
-            new=new,
             everything=self._everything,
         )
         found = []
@@ -147,7 +148,7 @@ class Pools:
                 counts = _counts(each.rule.metric, top, bottom)
                 alone = self._reaches(each, top - worst[0], bottom - worst[1])
                 lone = self._reaches(each, top, bottom) and not alone
-                found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts, lone))
+                found.append(_Part(f"{self._kind}:{name}", each.rule.name, each.window, counts, lone, each.new))
         return found
 
     def _reaches(self, asked: Asked, top: int, bottom: int) -> bool:
@@ -155,14 +156,15 @@ class Pools:
 
 
 class _Part(NamedTuple):
-    """What the small customers of a pool have in one window of one rule; `lone`: but for one of them it would be
-    good."""
+    """What the small customers of a pool, or its `new` ones, have in one window of one rule; `lone`: but for one of
+    them it would be good."""
 
     scope: str
     rule: str
     window: str
     counts: WindowCounts
     lone: bool
+    new: bool
 
 
 def _by_scope(parts: Iterable[_Part]) -> dict[str, dict[str, dict[str, WindowCounts]]]:
@@ -239,11 +241,10 @@ def pool_evidence(
         listings = [each for each in every if each.weight in chosen]
         counted = [listing_evidence(each) for each in listings if not each.incident]
         return Evidence(listings=tuple(counted[:TOP]), left_out=unjudged(listings))
-    asked = [Asked(rule, window, dict(rule.checks)[window])]
+    asked = [Asked(rule, window, dict(rule.checks)[window], new=window_ms(window) >= DAY_MS)]
     only = ONLY_OF_PLAN if kind == PLAN else ONLY_ITS.format(dimension=DIMENSIONS[kind])
     since = read_since(store, now_ms)
-    new = window_ms(window) >= DAY_MS
-    sql, parameters = question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, since, only, new=new)
+    sql, parameters = question(CULPRITS, asked, policy, feedback_loop, now_ms, kind, since, only)
     rows = store.rows(sql, {**parameters, "shared": name, "most": TOP})
     return Evidence(
         customers=tuple(
