@@ -27,10 +27,16 @@ def databases(store_process: StoreProcess) -> Databases:
 
 
 @pytest.fixture
+def partitions() -> int:
+    """Those of `mail.events`: enough that of two workers one has more than one."""
+    return 3
+
+
+@pytest.fixture
 def deployment(
-    real_kafka: RealKafka, store_process: StoreProcess, databases: Databases, tmp_path: Path
+    real_kafka: RealKafka, store_process: StoreProcess, databases: Databases, tmp_path: Path, partitions: int
 ) -> Iterator[Deployment]:
     """Broker and store with nothing in them, and no worker yet."""
-    made = Deployment(real_kafka.settings, store_process, databases.new(lasting=False), tmp_path)
+    made = Deployment(real_kafka.settings, store_process, databases.new(lasting=False), tmp_path, partitions)
     yield made
     made.close()

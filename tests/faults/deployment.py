@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from confluent_kafka import ConsumerGroupState, KafkaException
@@ -13,6 +14,7 @@ from jobs.setup.topics import remake_topics
 from schemas import topics
 from schemas.settings import ClickHouse, Kafka
 from schemas.times import utc_now_ms
+from schemas.topics import MAIL_EVENTS
 from streams.io.broker import admin, topic_ids
 from streams.io.store import Store, open_store
 from tests.faults.proxy import StoreProxy
@@ -40,7 +42,11 @@ SELECT sum(upto + 1) FROM
 class Deployment:
     """New topics, a database of its own, and no worker yet."""
 
-    def __init__(self, kafka: Kafka, store: StoreProcess, database: ClickHouse, folder: Path) -> None:
+    def __init__(
+        self, kafka: Kafka, store: StoreProcess, database: ClickHouse, folder: Path, partitions: int = 0
+    ) -> None:
+        """`partitions` are those of `mail.events`, if others than declared. Each costs as many statements a flush,
+        however little is in it."""
         self.kafka = msgspec.structs.replace(kafka, group=database.database, session_timeout_ms=SESSION_TIMEOUT_MS)
         self.store_process = store
         self.clickhouse = database
@@ -50,12 +56,16 @@ class Deployment:
         self._folder = folder
         (folder / "data").mkdir()
         self._loads: list[Traffic] = []
+        self._topics = topics.load_topics()
+        if partitions:
+            fewer = msgspec.structs.replace(self._topics[MAIL_EVENTS], partitions=partitions)
+            self._topics = {**self._topics, MAIL_EVENTS: fewer}
         self.remake_topics()
 
     def remake_topics(self) -> None:
         """Delete the topics with all that is in them, and make them again under new ids."""
-        remake_topics(self.kafka, topics.load_topics())
-        self.ids = topic_ids(admin(self.kafka), list(topics.load_topics()))
+        remake_topics(self.kafka, self._topics)
+        self.ids = topic_ids(admin(self.kafka), list(self._topics))
         self.sender = Sender(self.kafka)
 
     def environment(self, store_url: str, **more: str) -> dict[str, str]:
@@ -68,7 +78,7 @@ class Deployment:
             "REPMON_CLICKHOUSE__PASSWORD": self.clickhouse.password,
             "REPMON_CLICKHOUSE__DATABASE": self.clickhouse.database,
             "REPMON_CLICKHOUSE__TIMEOUT_S": str(STORE_TIMEOUT_S),
-            "REPMON_INGEST__FLUSH_SECONDS": "0.2",
+            "REPMON_INGEST__FLUSH_SECONDS": "0.4",
             "REPMON_INGEST__HASH_KEY": "a key for this test",
             "REPMON_INGEST__BATCH_EVENTS": "500",
             "REPMON_MONITOR__SWEEP_S": "2",
@@ -126,19 +136,30 @@ class Deployment:
 
     def await_members(self, count: int, stage: str = "ingest", deadline_s: float = 40.0) -> None:
         """Wait until the stage's consumer group has so many members and is settled."""
+        self._await_group(
+            stage,
+            f"{count} members of the group",
+            lambda found: found.state == ConsumerGroupState.STABLE and len(found.members) == count,
+            deadline_s,
+        )
+
+    def await_joining(self, stage: str, deadline_s: float = 40.0) -> None:
+        """Wait until somebody joins the stage's consumer group, or has."""
+        self._await_group(stage, "somebody who joins the group", lambda found: bool(found.members), deadline_s)
+
+    def _await_group(self, stage: str, what: str, is_so: Callable[[Any], bool], deadline_s: float) -> None:
         group = f"{self.kafka.group}-{stage}"
 
         # A client of its own: one that asked this lets librdkafka 2.16 abort when the broker goes away later.
         client = admin(self.kafka)
 
-        def settled() -> bool:
+        def holds() -> bool:
             try:
-                found = client.describe_consumer_groups([group], request_timeout=5)[group].result()
+                return is_so(client.describe_consumer_groups([group], request_timeout=5)[group].result())
             except KafkaException:
                 return False
-            return found.state == ConsumerGroupState.STABLE and len(found.members) == count
 
-        self.wait(settled, f"{count} members of {group}", deadline_s)
+        self.wait(holds, f"{what} {group}", deadline_s)
 
     def await_counting(self, more: int = 1) -> None:
         """Wait until so many more messages are counted than are now."""

@@ -1,13 +1,10 @@
 """The broker goes away and comes back, with its log or with nothing."""
 
-import time
-
 import pytest
 
 from schemas.event import MailEvent
 from schemas.times import utc_now_ms
 from tests.faults.deployment import Deployment
-from tests.faults.proxy import after
 from tests.support.real_kafka import RealKafka
 
 pytestmark = pytest.mark.kafka
@@ -41,10 +38,8 @@ def test_monitor_that_starts_while_the_broker_restarts_judges_all_the_same(
     """A broker that is just coming up does not know its topics yet: a monitor must not take that for the last word."""
     deployment.worker("a")
     deployment.await_members(1)
-    connected = deployment.proxy("monitor").when(r"\w", after(lambda _: None))
     deployment.monitor("monitor")
-    deployment.wait(connected.met.is_set, "the monitor to start")
-    time.sleep(1)  # it has found the topics; now it joins its group
+    deployment.await_joining("monitor")
     real_kafka.stop()
     real_kafka.start()
     bad_sender(deployment, "late")

@@ -4,10 +4,17 @@ import pytest
 
 from schemas.event import MailEvent
 from schemas.times import utc_now_ms
+from schemas.topics import MAIL_EVENTS, load_topics
 from tests.faults.deployment import Deployment
 from tests.faults.letters import dead_letters
 
 pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def partitions() -> int:
+    """As declared: four workers share them."""
+    return load_topics()[MAIL_EVENTS].partitions
 
 
 def test_rebalances_under_load_from_one_to_four_workers_and_back_to_two(deployment: Deployment) -> None:

@@ -31,7 +31,7 @@ class Counted(NamedTuple):
 
 
 def put(ground: Ground, rows: Sequence[Counted]) -> None:
-    columns = {
+    columns: dict[str, Sequence[object]] = {
         "dimension": ["provider"] * len(rows),
         "customer": [row.customer for row in rows],
         "stream": ["news"] * len(rows),
