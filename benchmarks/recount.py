@@ -18,6 +18,7 @@ import threading
 import time
 
 from api.stack.reading import batch_readers, ingest_worker
+from api.stack.running import tune_memory
 from benchmarks import results
 from benchmarks.broker import BenchmarkError, Committed, kafka
 from benchmarks.results import Figure
@@ -41,6 +42,7 @@ SPAN_S = 4 * 3_600
 def run_once(broker: Kafka) -> None:
     """Take the topic in and count it again; prints messages, seconds of wall and of processor, and of processor to take
     them in."""
+    tune_memory()  # as both commands do
     with tempfile.TemporaryDirectory(prefix="repmon-store-") as folder:
         settings = Settings(
             kafka=broker, clickhouse=ClickHouse(path=folder), ingest=Ingest(hash_key="a key for benchmarks")

@@ -12,6 +12,7 @@ from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
 from api.stack.adapting import adapt_context
 from api.stack.reading import batch_readers
+from api.stack.running import tune_memory
 from api.text.bad_file import refuse_packed
 from jobs.data.fault import StoredDataError
 from jobs.data.recount import Counter, Messages, RecountSpan, begin, recount, report_lines
@@ -72,6 +73,7 @@ def recount_time(
     what is stored of these minutes. With --yes the difference is put in place at once. What comes meanwhile is
     counted once, as always.
     """
+    tune_memory()
     span = _span(since, until)
     if not settings.ingest.hash_key:
         raise SettingsError("ingest.hash_key: is not set; give that of `ingest`")

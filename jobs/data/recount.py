@@ -20,6 +20,8 @@ from uuid import uuid4
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.data import recount_sql as sql
 from jobs.data.fault import StoredDataError
@@ -28,7 +30,7 @@ from schemas.times import DAY_MS, DAY_S, HOUR_MS, utc_now_ms
 from streams.intake import count
 from streams.intake.batch import Batch, BatchReader, NegativeEvent, SourcePartition
 from streams.intake.count import counts_table
-from streams.intake.flush import NEGATIVE_DAYS, ONCE, ONE_BLOCK
+from streams.intake.flush import AS_THEY_ARE, NEGATIVE_DAYS, ONCE, ONE_BLOCK
 from streams.intake.message_senders import name_senders
 from streams.intake.outcomes import counted_one_by_one
 from streams.intake.seen import SeenIds
@@ -36,8 +38,9 @@ from streams.intake.sent import find_sent
 from streams.io.store import NumberParameter, Store
 
 log = logging.getLogger("repmon.recount")
-#: Messages that are counted together.
-AT_ONCE = 100_000
+#: Messages that are counted together, of all sources: nobody waits for them, and each INSERT costs the engine as much
+#: as thousands of its rows. One that is kept whole until then, as negative events are, takes the room of so many.
+AT_ONCE, KEPT = 500_000, 20
 #: Customers that the report names.
 NAMED = 20
 
@@ -77,6 +80,15 @@ class RecountReport(msgspec.Struct, frozen=True, kw_only=True):
     swapped: bool
 
 
+class _Waiting(NamedTuple):
+    """Messages of a source that were sent in one hour (epoch hours): ids are known for so many hours. Those that do not
+    count come before those that do."""
+
+    batch: Batch
+    hour: int
+    counts: bool
+
+
 @dataclass(slots=True)
 class Counter:
     """Counts the messages of some sources into `recount_counted`, as ingest counts them."""
@@ -92,8 +104,10 @@ class Counter:
     messages: int = 0
     bad: int = 0
     repeated: int = 0
-    #: By source, and whether its messages count: those that do not come first.
-    _batches: dict[tuple[str, bool], Batch] = field(default_factory=dict)
+    #: By source the hour of its last messages. Hours do not go back: what came first is what counts.
+    _hours: dict[str, int] = field(default_factory=dict)
+    #: By source, whether its messages count, and hour.
+    _batches: dict[tuple[str, bool, int], _Waiting] = field(default_factory=dict)
     _waiting: int = 0
 
     def take(self, some: Messages) -> None:
@@ -102,58 +116,62 @@ class Counter:
         Raises:
             StoreError: the store failed.
         """
-        source, place = self.sources[some.source], (some.source, some.counts)
-        batch = self._batches.get(place)
-        if batch is None:
-            batch = self._batches[place] = Batch(source, some.offsets[0], some.offsets[0])
+        source = self.sources[some.source]
+        hour = self._hours[some.source] = max(some.time_ms // HOUR_MS, self._hours.get(some.source, 0))
+        waiting = self._batches.get((some.source, some.counts, hour))
+        if waiting is None:
+            waiting = _Waiting(Batch(source, some.offsets[0], some.offsets[0]), hour, some.counts)
+            self._batches[some.source, some.counts, hour] = waiting
+        batch = waiting.batch
+        kept = _kept(batch)
         self.readers[source.topic](batch, some.payloads, some.offsets, some.time_ms)
-        self._waiting += len(some.payloads)
+        self._waiting += len(some.payloads) + KEPT * (_kept(batch) - kept)
         if self._waiting >= AT_ONCE:
             self.store_all(some.time_ms)
 
     def store_all(self, now_ms: int) -> None:
         """Store what waits; `now_ms` is when the last of it was sent."""
-        before = [batch for (_, counts), batch in self._batches.items() if not counts]
-        batches = [batch for (_, counts), batch in self._batches.items() if counts]
+        before, batches = ([each for each in self._batches.values() if each.counts is way] for way in (False, True))
         self._batches, self._waiting = {}, 0
-        if any(batch.unnamed for batch in (*before, *batches)):
-            name_senders(self.store, [*before, *batches], now_ms)
-        for batch in before:
-            batch.source.is_new(count.identities(batch.tally), now_ms // HOUR_MS)
-        self._unread(before, now_ms)
+        together = [each.batch for each in (*before, *batches)]
+        if any(batch.unnamed for batch in together):
+            name_senders(self.store, together, now_ms)
+        for batch, hour, _ in before:
+            batch.source.is_new(count.identities(batch.tally), hour)
+        self._unread(before)
         negatives = self._unseen_negatives(batches, now_ms)
         if any(negatives):
-            find_sent(self.store, [*before, *batches], negatives)
-        for batch, kept in zip(batches, negatives, strict=True):
-            self._count(batch, kept, now_ms)
+            find_sent(self.store, together, negatives)
+        found = [self._counted(each, kept) for each, kept in zip(batches, negatives, strict=True)]
+        if rows := [each for each in found if len(each)]:
+            self.store.insert_table(sql.COUNTED, joined(rows), AS_THEY_ARE)
 
-    def _count(self, batch: Batch, kept: Sequence[NegativeEvent], now_ms: int) -> None:
-        tally = batch.tally
+    def _counted(self, some: _Waiting, kept: Sequence[NegativeEvent]) -> pa.Table:
+        """Rows of what a batch counts of the time."""
+        batch, tally = some.batch, some.batch.tally
         direct = tally.counted()
-        is_new = batch.source.is_new(count.identities(tally), now_ms // HOUR_MS)
+        is_new = batch.source.is_new(count.identities(tally), some.hour)
         self.messages += batch.messages
         self.bad += len(batch.dead)
         self.repeated += int(is_new.size - is_new.sum()) + len(batch.negatives) - len(kept)
         found = ((each.event, each.minute, each.classified) for each in kept)
         counted = direct.some(is_new).and_these(counted_one_by_one(tally.senders, found))
         inside = (counted.minutes * 60 >= self.span.since_s) & (counted.minutes * 60 < self.span.until_s)
-        if inside.any():
-            rows = counts_table(tally.senders, counted.some(inside), batch.source.name, 0, 0)
-            rows = rows.filter([name != "offset" for name in rows["dimension"].to_pylist()])
-            self.store.insert_table(sql.COUNTED, rows.drop_columns(["first_offset", "offsets"]))
+        rows = counts_table(tally.senders, counted.some(inside), batch.source.name, 0, 0)
+        return rows.filter(pc.not_equal(rows["dimension"], "offset")).drop_columns(["first_offset", "offsets"])
 
-    def _unread(self, batches: Sequence[Batch], now_ms: int) -> list[dict[int, NegativeEvent]]:
+    def _unread(self, batches: Sequence[_Waiting]) -> list[dict[int, NegativeEvent]]:
         """Of each batch the negative events whose ids were not read before, by id."""
         found = []
-        for batch in batches:
+        for batch, hour, _ in batches:
             ids = [count.identity(each.event) for each in batch.negatives]
-            new = self.negatives.add(np.array(ids, np.uint64), now_ms // DAY_MS)
+            new = self.negatives.add(np.array(ids, np.uint64), hour * HOUR_MS // DAY_MS)
             some = zip(ids, batch.negatives, new.tolist(), strict=True)
             found.append({identity: each for identity, each, is_new in some if is_new})
         return found
 
-    def _unseen_negatives(self, batches: Sequence[Batch], now_ms: int) -> list[list[NegativeEvent]]:
-        unread = self._unread(batches, now_ms)
+    def _unseen_negatives(self, batches: Sequence[_Waiting], now_ms: int) -> list[list[NegativeEvent]]:
+        unread = self._unread(batches)
         hashes = sorted({identity for some in unread for identity in some})
         if not hashes:
             return [[] for _ in batches]
@@ -165,6 +183,20 @@ class Counter:
             if source not in self.first or int(position) < self.first[source]
         }
         return [[each for identity, each in some.items() if identity not in known] for some in unread]
+
+
+def _kept(batch: Batch) -> int:
+    """How many of its messages a batch keeps whole."""
+    return len(batch.negatives) + len(batch.unnamed) + len(batch.dead)
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all, for one INSERT. Nothing was counted in the columns that a table has not."""
+    found = pa.concat_tables(tables, promote_options="default")
+    for place, name in enumerate(found.column_names):
+        if found[name].null_count:
+            found = found.set_column(place, name, pc.fill_null(found[name], 0))
+    return found
 
 
 def begin(store: Store, span: RecountSpan, sources: Sequence[str]) -> dict[str, int]:

@@ -18,7 +18,8 @@ CREATE TABLE {{table}} ENGINE = AggregatingMergeTree ORDER BY ({KEYS})
 EMPTY AS SELECT {_COLUMNS}, last_offset FROM counts
 """  # noqa: S608 - texts of this project
 DROP = "DROP TABLE IF EXISTS {table} SYNC"
-#: Counts of the time and the offsets up to which they are counted, in one reading of the table: of one moment.
+#: Counts of the time and the offsets up to which they are counted, in one reading of the table: of one moment. Each
+#: has a key of its own, so nothing is merged before it is written: two thirds of the time.
 TAKE_BEFORE = f"""
 INSERT INTO {BEFORE} ({_COLUMNS}, last_offset)
 SELECT {KEYS}, {_SUMS}, max(last_offset)
@@ -26,7 +27,7 @@ FROM counts
 WHERE (dimension = 'offset' OR (bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})))
     AND source IN {{sources:Array(String)}}
 GROUP BY {KEYS}
-SETTINGS optimize_use_projections = 0
+SETTINGS optimize_use_projections = 0, optimize_on_insert = 0
 """  # noqa: S608 - texts of this project
 OFFSETS = f"SELECT source, max(last_offset) FROM {BEFORE} WHERE dimension = 'offset' GROUP BY source"  # noqa: S608
 #: What is to be added to the counts, which are whole numbers modulo 2^64: what is too much is taken off by adding its

@@ -14,7 +14,7 @@ from jobs.data.fault import StoredDataError
 from jobs.data.recount import Counter, Messages, RecountReport, RecountSpan, begin, discard, recount, report_lines
 from schemas import providers
 from schemas.settings import Ingest
-from schemas.times import MINUTE_MS, utc_now_ms, utc_time
+from schemas.times import HOUR_MS, MINUTE_MS, utc_now_ms, utc_time
 from streams.adapt import Context, adapter
 from streams.bounces.classify import load_bounce_classifier
 from streams.intake.batch import Batch, MailReader, SourcePartition
@@ -189,6 +189,50 @@ def test_report_says_what_changes_and_a_trial_changes_nothing(store: Store) -> N
     assert stored(store) == of(live.log)
     assert isinstance(report, RecountReport)
     assert list(report_lines(report))[-1] == "0 customers differ"
+
+
+def test_id_that_came_more_than_a_day_before_counts_again_as_it_does_live(store: Store) -> None:
+    """However few messages there are between: ids are known for hours, not for a number of messages."""
+    begin(store, SPAN, [SOURCE])
+    counting = counter(store)
+    for at, ago_hours in enumerate((30, 2, 0)):
+        payload = Event(1, "acme", 60 * ago_hours + 3).payload
+        counting.take(Messages(SOURCE, [payload], [at], NOW - ago_hours * HOUR_MS))
+    counting.store_all(NOW)
+    discard(store)
+    assert (counting.messages, counting.bad, counting.repeated) == (3, 0, 1)
+
+
+def test_hours_of_a_source_do_not_go_back(store: Store) -> None:
+    """Producers' clocks differ: of equal ids the first that was read counts, whatever time its message has."""
+    begin(store, SPAN, [SOURCE])
+    counting = counter(store)
+    for at, (minute, ahead_ms) in enumerate(((3, 0), (4, HOUR_MS), (5, 0))):
+        counting.take(Messages(SOURCE, [Event(min(at, 1), "acme", minute).payload], [at], NOW + ahead_ms))
+    counting.store_all(NOW)
+    counted = store.rows("SELECT toUnixTimestamp(bucket), delivered FROM recount_counted WHERE dimension = 'provider'")
+    discard(store)
+    assert counting.bad == 0
+    assert sorted(counted) == [(NOW // 1000 - 240, 1), (NOW // 1000 - 180, 1)]
+
+
+def test_all_sources_are_stored_in_one_insert(store: Store) -> None:
+    """Of what only some of them counted the others have none."""
+    begin(store, SPAN, [SOURCE])
+    names = [f"mail.events:topic-id:{number}" for number in range(3)]
+    sources = {name: SourcePartition(name, TOPIC, at, SeenIds(1_000_000)) for at, name in enumerate(names)}
+    counting = Counter(store, SPAN, {TOPIC: READER}, sources, dict.fromkeys(names, 0), SeenIds(1_000_000))
+    for number, name in enumerate(names):
+        payload = Event(number, "acme", 3, complaint=number == 1).payload
+        counting.take(Messages(name, [payload], [0], NOW))
+    counting.store_all(NOW)
+    parts = store.rows("SELECT count() FROM system.parts WHERE table = 'recount_counted' AND active")
+    found = store.rows(
+        "SELECT source, delivered, complained FROM recount_counted WHERE dimension = 'provider' ORDER BY source"
+    )
+    discard(store)
+    assert parts == [(1,)]
+    assert found == [(names[0], 1, 0), (names[1], 0, 1), (names[2], 1, 0)]
 
 
 def test_what_is_counted_of_one_key_in_many_portions_becomes_one_row(store: Store) -> None:
