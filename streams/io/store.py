@@ -17,6 +17,7 @@ from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.settings import ClickHouse
 from streams.io.engine import OPTIONS
+from streams.io.handles import raise_handles
 from streams.io.store_tls import said_of_tls, tls_options, why_gone
 
 if TYPE_CHECKING:
@@ -255,6 +256,7 @@ def open_store(settings: ClickHouse, *, database: str | None = None, limits: Que
     try:
         if settings.path:
             Path(settings.path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            raise_handles()  # a merge of many parts alone has thousands of files open
             client = embedded()
         else:
             client = clickhouse_connect.get_client(
@@ -283,7 +285,11 @@ def open_store(settings: ClickHouse, *, database: str | None = None, limits: Que
 
 
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^')\"\]]+)")
-_NOT_MIGRATED = ("(UNKNOWN_DATABASE)", "(UNKNOWN_TABLE)", "(NO_SUCH_COLUMN_IN_TABLE)")
+#: What to do, by words of the error.
+_HINTS = {
+    ("(UNKNOWN_DATABASE)", "(UNKNOWN_TABLE)", "(NO_SUCH_COLUMN_IN_TABLE)"): "; `repmon migrate` makes it",
+    ("Too many open files",): "; allow the store's process more (LimitNOFILE=, ulimit -n)",
+}
 UNREACHABLE = "cannot be reached"
 #: How the client's libraries say that a server or a proxy took the connection and closed it.
 _CUT = ("RemoteDisconnected", "Connection aborted", "IncompleteRead", "Connection broken")
@@ -297,7 +303,8 @@ def first_line(error: BaseException) -> str:
     if any(each in said for each in _CUT):
         return f"{UNREACHABLE}: the connection ended before it answered"
     if "Max retries exceeded" not in said and "HTTPConnection" not in said:
-        return said[:500] + ("; `repmon migrate` makes it" if any(each in said for each in _NOT_MIGRATED) else "")
+        hints = (hint for names, hint in _HINTS.items() if any(each in said for each in names))
+        return said[:500] + next(hints, "")
     if why := said_of_tls(said):
         return why
     if cause := _ERRNO.search(said):

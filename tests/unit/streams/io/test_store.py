@@ -54,6 +54,11 @@ def test_missing_database_says_what_makes_it() -> None:
     assert first_line(error).endswith("(UNKNOWN_DATABASE); `repmon migrate` makes it")
 
 
+def test_store_without_handles_says_how_it_gets_more() -> None:
+    error = DatabaseError("Code: 76. DB::Exception: Cannot open file x, errno: 24, strerror: Too many open files")
+    assert first_line(error).endswith("Too many open files; allow the store's process more (LimitNOFILE=, ulimit -n)")
+
+
 def test_every_insert_is_taken_at_once_whatever_the_server_does_by_default() -> None:
     client = Mock()
     store = Store(client, ClickHouse(), "here")
