@@ -75,6 +75,20 @@ def new_database(databases: Databases) -> Iterator[Callable[[], ClickHouse]]:
         databases.drop(each)
 
 
+@pytest.fixture
+def another_database(databases: Databases) -> Iterator[Callable[[], ClickHouse]]:
+    """Settings of another database of the same tables with nothing in it; dropped at the end."""
+    made: list[ClickHouse] = []
+
+    def new() -> ClickHouse:
+        made.append(databases.new(lasting=False))
+        return made[-1]
+
+    yield new
+    for each in made:
+        databases.drop(each)
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
     """The embedded broker, behind its gate."""

@@ -12,7 +12,6 @@ from jobs.data import moving
 from jobs.data.fault import StoredDataError
 from jobs.data.moving import ComparedTable, compare, move
 from jobs.embedded.store_server import StoreServer
-from jobs.setup.migrate import migrate
 from schemas.settings import ClickHouse
 from streams.io.store import Store, StoreError, open_store
 from tests.support.batches import NOW, batch, counted, flushed, put, stored, taken_up
@@ -22,10 +21,9 @@ LETTER = "INSERT INTO dead_letters (topic, source, position, time, payload) VALU
 
 
 @pytest.fixture
-def target(store_settings: ClickHouse, new_database: Callable[[], ClickHouse]) -> Iterator[Store]:
+def target(store_settings: ClickHouse, another_database: Callable[[], ClickHouse]) -> Iterator[Store]:
     """An empty store of another name, reached as a server is."""
-    settings = new_database()
-    migrate(settings)
+    settings = another_database()
     server = StoreServer(store_settings.path, 0, "secret")
     server.start()
     with open_store(

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.setup.migrate import migrate
 from schemas import providers
 from schemas.counts import MEASURES
 from schemas.settings import ClickHouse, Ingest
@@ -76,16 +75,10 @@ class Sent(NamedTuple):
 
 
 @pytest.fixture
-def stores(new_database: Callable[[], ClickHouse]) -> Iterator[list[Store]]:
+def stores(another_database: Callable[[], ClickHouse]) -> Iterator[list[Store]]:
     """One for each shard, and one that has everything."""
     with ExitStack() as opened:
-        found = []
-        for _ in range(SHARDS + 1):
-            made = new_database()
-            migrate(made)
-            found.append(open_store(made))
-            opened.callback(found[-1].close)
-        yield found
+        yield [opened.enter_context(open_store(another_database())) for _ in range(SHARDS + 1)]
 
 
 class Worker:

@@ -7,7 +7,6 @@ from threading import Barrier
 import msgspec
 import pytest
 
-from jobs.setup.migrate import migrate
 from schemas import policy, providers
 from schemas.alert import AlertEvent
 from schemas.deployment import Deployment
@@ -50,10 +49,8 @@ def test_second_id_is_not_stored(store: Store) -> None:
     assert read_deployment(store) == found
 
 
-def test_id_of_another_store_is_another(new_database: Callable[[], ClickHouse], store: Store) -> None:
-    settings = new_database()
-    migrate(settings)
-    other = open_store(settings)
+def test_id_of_another_store_is_another(another_database: Callable[[], ClickHouse], store: Store) -> None:
+    other = open_store(another_database())
     assert read_deployment(other).id != read_deployment(store).id
     other.close()
 
