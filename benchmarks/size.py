@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from api.stack.running import tune_memory
 from benchmarks import results, svg
 from benchmarks.changes import changes_read
 from benchmarks.measure import cores, percentile
@@ -379,6 +380,7 @@ def main(arguments: list[str]) -> None:
     fleets = {1_000: (50_000, 50_000, 50_000), 5_000: (50_000, 50_000, 50_000)} if trial else FLEETS
     if flow:
         fleets = {max(fleets): fleets[max(fleets)]}
+    tune_memory()  # as `repmon monitor` and `repmon up` do
     print(f"monitor by size, {cores()}")
     figures = []
     with tempfile.TemporaryDirectory(prefix="repmon-size-") as folder:
