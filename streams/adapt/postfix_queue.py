@@ -38,8 +38,8 @@ MAX_TEXT = 1_000
 _OWN_SENDER = "double-bounce@"
 
 
-# Structures of msgspec, here and in `streams.adapt.passes` and `postfix_lines`: one is made in a fourth of the time that
-# a named tuple takes, and the collector need not look through thousands of them.
+# Structures of msgspec, here and in `streams.adapt.passes` and `postfix_lines`: one is made in a fourth of the time
+# that a named tuple takes, and the collector need not look through thousands of them.
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
