@@ -229,6 +229,11 @@ def _mails(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Ev
     while (first := stream.readline(MAX_EVENT_BYTES)) and not first.strip():
         pass
     first = first.removeprefix(BOM_UTF8)
+    if first.lstrip()[:1] in (b"{", b"["):
+        # Reports as JSON (XARF): one, several joined or a line each, or an array.
+        for number, record in enumerate(json_parts(first + stream.read(MAX_BODY_BYTES)), start=1):
+            yield from _adapted(record, 1, number, adapt, context)
+        return
     if not begins_mailbox(first):
         yield from _mail(first + stream.read(MAX_EVENT_BYTES - len(first)), 1, adapt, context)
         return

@@ -20,8 +20,9 @@ _REMEMBERED = 4
 #: Only the end of a text is looked for, so numbers need not be read. Other programs write what is no JSON in strings,
 #: which is found out later.
 _SCANNER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
-#: Where another text may begin: on a line of its own, or behind the end of an object.
-_NEXT = re.compile(rb"\n[ \t\r]*(?=[{\[])|\}[ \t\r\n]*(?:,[ \t\r\n]*)?(?=\{)")
+#: Where another text may begin: on a line of its own, behind the end of an object, or behind what no object follows in
+#: JSON, as where a record was cut off.
+_NEXT = re.compile(rb"\n[ \t\r]*(?=[{\[])|\}[ \t\r\n]*(?:,[ \t\r\n]*)?(?=\{)|[^ \t\r\n:,\[{}](?=\{\")")
 _BLANK = re.compile(rb"[ \t\r\n\x1e,]*")
 #: The same within an array that is broken, to its end.
 _BLANK_OR_END = re.compile(rb"[ \t\r\n\x1e,\]]*")

@@ -245,7 +245,7 @@ def _reported(report: LoggedReport | None) -> list[str]:
         return []
     traced = (report.supplemental_trace or {}).get("recipient")
     removal = (report.extensions or {}).get("removal-recipient")
-    for found in (traced, report.original_rcpto_to, removal):
+    for found in (traced, report.original_rcpto_to, report.original_rcpt_to, removal):
         addresses = found if isinstance(found, list) else [found]
         named = [each for each in addresses if isinstance(each, str) and "@" in each]
         if named:

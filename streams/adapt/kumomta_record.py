@@ -66,6 +66,8 @@ class LoggedReport(msgspec.Struct, gc=False):
     source_ip: str | None = None
     original_mail_from: str | None = None
     original_rcpto_to: list[str] | None = None
+    #: As it would be spelled.
+    original_rcpt_to: list[str] | None = None
     reporting_mta: dict[str, Any] | None = None
     user_agent: Any = None
     reported_domain: Any = None

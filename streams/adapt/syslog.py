@@ -24,10 +24,10 @@ _DEEPEST = 3
 _STAMP = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?"
 _OFFSET = r"(Z|[+-]\d\d(?::?\d\d)?)"
 # Level in capitals, host (which never ends with a colon: then it is a tag), facility and level, tag, process id,
-# message id of Solaris.
+# message id of Solaris. A tag that begins like a time is the begin of a line within the line.
 _HEAD = (
     r" {1,2}(?:<[\w.]{1,30}> )?(?:(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|ALERT|EMERG) +)?"
-    r"(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?([^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
+    r"(?:(\S{0,254}[^\s:]) )?(?:[a-z]+\d?[.:][a-z]+\d? )?((?!\d{4}-\d\d-\d\dT)[^\s\[\]:]{1,128})(?:\[\d{1,10}\])?:"
     r"(?: \[ID \d{1,10} \w{1,20}\.\w{1,20}\])? ?(.*)"
 )
 _OLD = re.compile(
@@ -36,20 +36,23 @@ _OLD = re.compile(
 )
 _ISO = re.compile(r"(?:<\d{1,3}>)?" + _STAMP + _OFFSET + "?" + _HEAD, re.ASCII | re.DOTALL)
 _NEW = re.compile(
-    r"(?:\d{1,6} )?<\d{1,3}>1 (\S{1,64}) (\S{1,255}) (\S{1,128}) \S{1,128} \S{1,64} "
-    r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: (?:\ufeff)? ?(.*))?",
+    r"(?:(?:\d{1,6} )?<\d{1,3}>1|1(?= \d{4}-)) (\S{1,64}) (\S{1,255}) (\S{1,128}) \S{1,128} \S{1,64} "
+    # Within quotes a bracket should have a backslash before it (section 6.3.3), and may have none.
+    r"(?:-|(?:\[(?:[^\]\\\"]|\\.|\"(?:[^\"\\]|\\.)*\")*\])+)(?: (?:\ufeff)? ?(.*))?",
     re.ASCII | re.DOTALL,
 )
 _RFC3339 = re.compile(_STAMP + _OFFSET + "?", re.ASCII)
 _YEARLESS = re.compile(r"([A-Z][a-z]{2} [ \d]?\d) (\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?", re.ASCII)
-#: `journalctl -o short-full`, and `-o short-unix`.
+#: `journalctl -o short-full` and what writes it without the day of the week; and `-o short-unix`.
 _WEEKDAY = re.compile(
-    r"[A-Z][a-z]{2} " + _STAMP + r" ([A-Z]{1,6}|[+-]\d\d(?:\d\d)?)" + _HEAD,
+    r"(?:[A-Z][a-z]{2} )?" + _STAMP + r" ([A-Z]{1,6}|[+-]\d\d(?:\d\d)?)" + _HEAD,
     re.ASCII | re.DOTALL,
 )
 _UNIX = re.compile(r"(\d{9,11})\.(\d{3,6})" + _HEAD, re.ASCII | re.DOTALL)
 #: Before another line: its time and, in Kubernetes' files, the stream and whether the line is whole.
 _TIMED = re.compile(_STAMP + _OFFSET + r"?(?: (stdout|stderr) [FP])? (.*)", re.ASCII | re.DOTALL)
+#: Fluentd's files: time, tag, and the record as JSON (https://docs.fluentd.org/formatter/out_file).
+_TABBED = re.compile(_STAMP + _OFFSET + r"?\t\S{1,255}\t(\{.*)", re.ASCII | re.DOTALL)
 #: Before another line: the container's name, as `docker compose logs`, `docker service logs` and `kubectl logs
 #: --prefix` write it.
 _NAMED = re.compile(
@@ -240,6 +243,9 @@ def _around(line: str, zone: tzinfo, now_ms: int | None, outer_ms: int | None, d
     """Lines with another in them."""
     if line.startswith("{"):
         return _json(line, zone, now_ms, outer_ms, depth)
+    if found := _TABBED.fullmatch(line):
+        minute, second, fraction, offset, rest = found.groups()
+        return _json(rest, zone, now_ms, full_time(minute, second, fraction, offset, zone), depth + 1)
     if "\x1b" in line:
         return _read(_COLOUR.sub("", line), zone, now_ms, outer_ms, depth + 1)
     if found := _TIMED.fullmatch(line):

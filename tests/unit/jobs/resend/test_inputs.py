@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_mail_without_a_date_is_of_when_it_was_put_there(tmp_path: Path) -> None
     (tmp_path / "one.eml").write_bytes(undated[0])
     (bad,) = read([str(tmp_path / "one.eml")], "arf")[1][0].bad.lines()
     assert "no date that can be read" in bad, "when a file was written says nothing of one that was copied"
+
+
+@pytest.mark.parametrize("form", ["[{0},{1},{2}]", "{0}\n{1}\n{2}\n", "{0}{1}{2}", "\n {0}\r\n{1}\r\n{2}\r\n\r\n"])
+def test_file_of_xarf_reports_is_read_one_by_one(tmp_path: Path, form: str) -> None:
+    """A bad one costs itself alone."""
+    known = {"xarf_version": "4.0.0", "category": "messaging", "type": "spam", "protocol": "smtp"}
+    told = {**known, "timestamp": "2026-09-01T10:00:00Z", "smtp_from": "b@acme.example", "smtp_to": "iris@yahoo.com"}
+    reports = [{**told, "report_id": "1"}, {**told, "timestamp": "soon"}, {**told, "report_id": "3"}]
+    (tmp_path / "xarf.json").write_text(form.format(*map(json.dumps, reports)))
+    events, done = read([str(tmp_path / "xarf.json")], "arf")
+    assert ([each.type for each in events], done[0].bad.count) == (["complained"] * 2, 1)
 
 
 def test_empty_maildir_is_no_error(tmp_path: Path) -> None:
