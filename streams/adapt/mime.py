@@ -10,6 +10,7 @@ import codecs
 import quopri
 import re
 from calendar import timegm
+from codecs import BOM_UTF8
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.errors import MessageError
@@ -41,6 +42,7 @@ _CHARSETS = re.compile(
     r"ascii|utf-8|utf-16(-[bl]e)?|utf-7|iso8859-\d{1,2}|cp\d{3,4}|koi8-[ru]|mac-\w{1,12}|tis-620"
     r"|iso2022_(jp|kr)(_\w{1,4})?|shift_jis\w{0,5}|euc_\w{2,10}|gb2312|gbk|gb18030|hz|big5\w{0,6}|johab"
 )
+_TRAILING = re.compile(rb"[ \t]+(?=\r?$)", re.MULTILINE)
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 #: The first line of a mail in a mailbox file (RFC 4155): `From bounce@acme.example Mon Mar  3 09:11:12 2025`.
 _NEXT_MAIL = re.compile(rb"\n\r?\nFrom ([^\r\n]{10,300})\r?\n[!-9;-~]{1,80}:")
@@ -80,7 +82,8 @@ class MimePart:
         """The bytes without their transfer encoding (RFC 2045 section 6); as they are where that is broken."""
         encoding = self.headers.get("content-transfer-encoding").lower()
         if encoding == "quoted-printable":
-            return quopri.decodestring(self.body)
+            # Blanks at the end of a line were put there on the way (RFC 2045 section 6.7, rule 3).
+            return quopri.decodestring(_TRAILING.sub(b"", self.body))
         if encoding == "base64":
             try:
                 return binascii.a2b_base64(self.body)
@@ -118,7 +121,7 @@ def read_mail(raw: bytes) -> MimePart:
         raise AdaptError("the message is empty")
     if b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")
-    raw = raw.lstrip(b"\r\n")
+    raw = raw.removeprefix(BOM_UTF8).lstrip(b"\r\n")
     if raw.startswith((b"From ", b">From ")):
         if _holds_several(raw):
             raise AdaptError("this is a mailbox file (mbox) of several mails; give each mail as a message of its own")

@@ -86,6 +86,16 @@ def test_transfer_encoding_is_undone_and_a_broken_one_as_far_as_it_goes(
     assert read_mail(b"Content-Transfer-Encoding: " + encoding + b"\n\n" + sent).decoded() == expected
 
 
+def test_blanks_that_were_put_at_the_end_of_quoted_lines_are_no_text() -> None:
+    """RFC 2045 section 6.7, rule 3: they stood in the middle of a reply, and cut it."""
+    part = read_part(b"Content-Transfer-Encoding: quoted-printable\n\nsmtp; 550 5.1.= \t\r\n1 User unknown   \n")
+    assert part.text() == "smtp; 550 5.1.1 User unknown\n"
+
+
+def test_byte_order_mark_is_no_part_of_the_first_field() -> None:
+    assert read_mail(b"\xef\xbb\xbfDate: today\n\nx").headers.get("date") == "today"
+
+
 def test_header_fields_are_unfolded_and_other_lines_passed_over() -> None:
     headers = read_headers(b"To: a@b.example,\r\n\tc@d.example\r\nno field\r\nX-Empty:\r\nX : y\r\nTO: second")
     assert headers.get("to") == "a@b.example, c@d.example"
