@@ -48,6 +48,7 @@
     │   │   └── QueryValueError   a value in a query that is out of range
     │   ├── BrokerError           Kafka
     │   │   └── UnacknowledgedError  it has not taken a message yet
+    │   ├── OversizedAnswerError  an answer over HTTP with more bytes than are read
     │   ├── TokenError            who gives tokens for a broker
     │   ├── AnswerError           an answer of a polled provider that is not the documented one
     │   ├── TargetError           who was asked to stop mail, or to let it go on

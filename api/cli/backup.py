@@ -54,7 +54,12 @@ def create(settings: Settings, folder: Path | None, as_json: bool) -> None:
 @with_settings
 def list_all(settings: Settings, folder: Path | None, as_json: bool) -> None:
     """Show the backups in a folder, oldest first."""
-    found = list_backups(folder or DataFolder(settings.embedded.data).path / "backups")
+    data = DataFolder(settings.embedded.data).path
+    if folder is None and not data.is_dir():
+        raise BackupError(f"{data}: {'is no folder' if data.exists() else 'there is no such folder'}")
+    # Before the first backup the data folder has no place for them.
+    default = data / "backups"
+    found = list_backups(folder or default) if folder is not None or default.exists() else []
     note_if_none(found, "no backups")
     for made, manifest in found:
         _show(made, manifest, as_json=as_json)

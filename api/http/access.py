@@ -93,9 +93,10 @@ class Service:
         of_all = api.operator_requests_per_minute if owner.is_operator else api.requests_per_minute
         return Quota(-(-of_all // api.processes))
 
-    def check_parameters(self, route: APIRoute, asked: QueryParams) -> None:
-        """Refuse a parameter where there is none, and one that is given twice of which there is one. Others that do not
-        exist are refused by the routes themselves (`CommonQuery`).
+    def check_parameters(self, route: APIRoute, asked: QueryParams, owner: KeyOwner) -> None:
+        """Refuse a parameter where there is none, one that is given twice of which there is one, and one whose value is
+        empty, as by a script whose variable is not set: it would ask about everything. Others that do not exist are
+        refused by the routes themselves (`CommonQuery`).
 
         Raises:
             ApiError: 422, naming it.
@@ -109,6 +110,12 @@ class Service:
             raise ApiError(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such parameter here", parameter=next(iter(asked))
             )
+        for name, value in pairs:
+            # A customer's key that names another is told so, whatever it names (`customer_for`).
+            if not value and name in known and (owner.is_operator or name != "customer"):
+                raise ApiError(
+                    HTTPStatus.UNPROCESSABLE_ENTITY, "is empty: give a value, or leave it out", parameter=name
+                )
         if len(pairs) == len(asked):
             return
         names = [name for name, _ in pairs]
@@ -198,7 +205,7 @@ async def key_owner(
         ApiError: 422 for a parameter where there is none, or one given twice; 429 for more requests than the key may
             send (RFC 6585 section 4), or than may wait; 503 where its turn does not come.
     """
-    service.check_parameters(request.scope["route"], request.query_params)
+    service.check_parameters(request.scope["route"], request.query_params, owner)
     quota = service.quota(owner)
     left = service.quotas.take(owner.id, quota, time.monotonic())
     answer_with(request.scope, left.headers(quota))

@@ -146,9 +146,17 @@ def read_manifest(backup: Path) -> BackupManifest:
 
 
 def list_backups(folder: Path) -> list[tuple[Path, BackupManifest | None]]:
-    """The backups in a folder, oldest first; without a manifest where one was not finished or cannot be read."""
+    """The backups in a folder, oldest first; without a manifest where one was not finished or cannot be read.
+
+    Raises:
+        BackupError: there is no such folder, or it cannot be read.
+    """
     found: list[tuple[Path, BackupManifest | None]] = []
-    for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+    try:
+        there = sorted(folder.iterdir())
+    except OSError as error:
+        raise BackupError(f"{folder}: {error.strerror}") from error
+    for each in there:
         if each.is_dir():
             try:
                 found.append((each, read_manifest(each)))

@@ -17,7 +17,7 @@ from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
-from streams.io.whole_answer import TooLargeError, WholeAnswer, whole_answer
+from streams.io.whole_answer import OversizedAnswerError, WholeAnswer, whole_answer
 from streams.io.whole_time import session
 
 OK, NO_CONTENT, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 204, 401, 403, 404, 429
@@ -93,7 +93,7 @@ class Requester:
                     json=json,
                     headers={"Authorization": f"Bearer {token}"} if token else {},
                 )
-            except TooLargeError as error:
+            except OversizedAnswerError as error:
                 raise PollError(f"{who}: {error}, which is not read") from error
             except (requests.RequestException, OSError) as error:
                 said = f"{who}: {_cause(error)}"

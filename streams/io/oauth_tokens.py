@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import ExternalError
 from schemas.kafka_security import OAuthClient
 from schemas.secrets import without_user
-from streams.io.whole_answer import TooLargeError, whole_answer
+from streams.io.whole_answer import OversizedAnswerError, whole_answer
 from streams.io.whole_time import session
 
 TIMEOUT_S = 10.0
@@ -97,7 +97,7 @@ def fetch_token(client: OAuthClient) -> _Token:
                 # The authorities of the system, as librdkafka's; requests would bring its own.
                 verify=client.ca or ssl.get_default_verify_paths().cafile or True,
             )
-    except (requests.RequestException, OSError, TooLargeError) as error:
+    except (requests.RequestException, OSError, OversizedAnswerError) as error:
         raise TokenError(f"{where}: {_cause(error)}") from error
     if answer.status != requests.codes.ok:
         raise TokenError(f"{where}: {answer.status} {answer.reason}")
@@ -110,6 +110,6 @@ def fetch_token(client: OAuthClient) -> _Token:
 def _cause(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted (`https.ca.location` names who is)"
-    if isinstance(error, TooLargeError):
+    if isinstance(error, OversizedAnswerError):
         return str(error)
     return "no whole answer in time" if isinstance(error, requests.Timeout | TimeoutError) else "cannot be reached"

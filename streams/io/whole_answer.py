@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import requests
 from urllib3.exceptions import DecodeError, HTTPError
 
+from schemas.errors import ExternalError
 from streams.io.whole_time import within
 
 
-class TooLargeError(ValueError):
+class OversizedAnswerError(ExternalError):
     """An answer has more bytes than anybody asked for."""
 
 
@@ -29,7 +30,7 @@ def whole_answer(
     `requests`.
 
     Raises:
-        TooLargeError: it has more than `most_bytes`.
+        OversizedAnswerError: it has more than `most_bytes`.
         requests.RequestException, OSError: there is none, or it was not whole in `timeout_s`.
     """
     with (
@@ -40,7 +41,7 @@ def whole_answer(
     ):
         body = read_body(answer, most_bytes + 1)
         if len(body) > most_bytes:
-            raise TooLargeError(f"an answer of more than {most_bytes:,} bytes")
+            raise OversizedAnswerError(f"an answer of more than {most_bytes:,} bytes")
         return WholeAnswer(answer.status_code, answer.reason or "", answer.headers, body)
 
 

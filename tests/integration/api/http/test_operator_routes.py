@@ -43,6 +43,23 @@ def test_reasons_of_dead_letters_come_in_no_pages(unchanged: Api) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "cursor")
 
 
+def test_empty_value_is_refused_wherever_one_is_asked_for(unchanged: Api) -> None:
+    """It was no filter, so that a script whose variable was not set read of everybody."""
+    asked = []
+    for path, each in unchanged.client.get("/openapi.json").json()["paths"].items():
+        known = [one["name"] for one in each.get("get", {}).get("parameters", []) if one["in"] == "query"]
+        for name in known if "{" not in path else []:
+            others = {each: value for each, value in {"customer": "acme", "metric": "failure"}.items() if each in known}
+            answer = unchanged.get(path, unchanged.key, **{**others, name: ""})
+            assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), (
+                path,
+                name,
+            )
+            assert answer.json()["errors"][0]["parameter"] == name, (path, name)
+            asked.append(name)
+    assert {"customer", "rule", "stream", "topic", "plan", "name", "from", "cursor"} <= set(asked)
+
+
 def test_every_list_is_given_as_a_table_too(unchanged: Api) -> None:
     """Overrides and holds came as JSON, whatever was accepted."""
     paths = unchanged.client.get("/openapi.json").json()["paths"]

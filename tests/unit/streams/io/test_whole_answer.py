@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from streams.io.whole_answer import TooLargeError, whole_answer
+from streams.io.whole_answer import OversizedAnswerError, whole_answer
 from streams.io.whole_time import session
 from tests.support.raw_server import Speak, drips, ends_after, goes_on, raw_server, says
 
@@ -65,7 +65,7 @@ def test_answer_that_ends_too_early_or_cannot_be_unpacked_is_none(text: bytes) -
     ],
 )
 def test_answer_with_more_bytes_than_allowed_is_not_read_further(speak: Speak) -> None:
-    with pytest.raises(TooLargeError, match="more than 1,000 bytes"):
+    with pytest.raises(OversizedAnswerError, match="more than 1,000 bytes"):
         ask(speak)
 
 
