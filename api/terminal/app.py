@@ -89,6 +89,8 @@ class TopApp(App[None]):
         self._asked, self._paused, self._failed = TopQuestion(), False, ""
         self._lines: list[WorstLine] = []
         self._drawn = self._asked
+        #: What the lines are an answer to.
+        self._answered: TopQuestion | None = None
         self._read_ms = 0
         self._placed: list[Placed] = []
         self._table: DataTable[Text] = DataTable(cursor_type="row", cell_padding=0)
@@ -142,9 +144,10 @@ class TopApp(App[None]):
             except ExternalError as error:
                 self._failed = harmless(str(error))
             else:
-                self._failed, self._read_ms = "", self._clock()
+                self._failed = ""
                 # An answer to what is no longer asked would be shown under the new heading.
-                self._lines = lines if asked == self._asked else self._lines
+                if asked == self._asked:
+                    self._lines, self._answered, self._read_ms = lines, asked, self._clock()
         self._draw()
         if isinstance(self.screen, DetailScreen):
             await self._explain(self.screen)
@@ -173,7 +176,7 @@ class TopApp(App[None]):
         old = age(max(0, self._clock() - self._read_ms) / 1000)
         state = (
             "reading"
-            if not self._read_ms
+            if self._answered != self._asked
             else f"{self._table.cursor_row + 1} of {'the first ' * self._is_cut}{len(self._lines)}"
             if self._lines
             else "nobody"

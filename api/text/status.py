@@ -287,13 +287,15 @@ def _zones(seen: StatusSeen) -> StatusLine:
 
 
 def _incidents(seen: StatusSeen) -> StatusLine:
-    text = f"{len(seen.incidents)} go on: {', '.join(seen.incidents)}" if seen.incidents else ""
+    number = len(seen.incidents or ())
+    text = f"{number} {'goes' if number == 1 else 'go'} on: {', '.join(seen.incidents or ())}"
     mend = "`repmon incidents list`, and `dismiss` of what is none"
     return _looked_for("incidents", seen.incidents, text, mend, "none goes on")
 
 
 def _holds(seen: StatusSeen) -> StatusLine:
-    text = f"{seen.held_customers:,} customers are held" if seen.held_customers else ""
+    number = seen.held_customers or 0
+    text = f"{number:,} customer{' is' if number == 1 else 's are'} held"
     mend = "`repmon holds list`, then `confirm` or `release`"
     return _looked_for("holds", seen.held_customers, text, mend, "nobody is held")
 

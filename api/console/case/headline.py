@@ -146,10 +146,10 @@ def _how_it_ends(rule: Rule, level: Level, window: str) -> str:
     at = next((each.resolve_at for each in rule.ladder if each.level == level), 0.0)
     hold = f"{rule.hold_minutes:g} minutes"
     if rule.metric not in COUNTED:
-        return f"{level} ends {hold} after the rate fell below {amount(rule.metric, at)}."
+        return f"The level {level} ends {hold} after the rate has fallen below {amount(rule.metric, at)}."
     one, several = UNITS[rule.metric]
-    few = f"no {one} any more" if ceil(at) <= 1 else f"fewer than {ceil(at):,} {several}"
-    return f"{level} ends {hold} after the last {window} have {few}."
+    few = f"no {one}" if ceil(at) <= 1 else f"fewer than {ceil(at):,} {several}"
+    return f"The level {level} ends once the last {window} have had {few} for {hold}."
 
 
 def _steps(
@@ -165,16 +165,21 @@ def _steps(
     if rule and life and life.below_since:
         hold = next((each.hold_minutes for each in policy.rules if each.name == rule.rule), 0.0)
         at_ms = rfc3339_ms(life.below_since) + round(hold * MINUTE_MS)
-        yield NextStep(f"{life.level} ends at", at_ms, "if nothing else comes: the rate is below it since it fell")
+        yield NextStep(f"The level {life.level} ends at", at_ms, "if nothing else comes: the rate has fallen below it")
     elif rule and life and life.level != "good":
         mark = next((each for each in policy.rules if each.name == rule.rule), None)
         if mark:
             yield NextStep(_how_it_ends(mark, life.level, rule.window))
     if life and life.override:
         yield NextStep("An override of this rule ends at", life.override.until_ms, "and the counts decide again")
-    room = sorted(
-        ((each.allowance.remaining, each) for each in whole.rules if each.allowance), key=lambda pair: pair[0]
-    )
-    for _, each in room[:MOST_LEFT]:
-        if each.allowance:
-            yield NextStep(f"{left(each.metric, each.allowance)}, by rule {each.rule}")
+    yield from _what_is_left(whole)
+
+
+def _what_is_left(whole: ScopeExplained) -> Iterator[NextStep]:
+    """Of the rules that are nearest to a level worse than any there is: what is left of the others is said next to
+    them, and changes nothing of how the customer stands."""
+    present = max((LEVELS.index(each.level) for each in whole.rules), default=0)
+    some = [(each.allowance, each) for each in whole.rules if each.allowance]
+    room = [(allowance, each) for allowance, each in some if LEVELS.index(allowance.level) > present]
+    for allowance, each in sorted(room, key=lambda pair: pair[0].remaining)[:MOST_LEFT]:
+        yield NextStep(f"{left(each.metric, allowance)}, by rule {each.rule}")

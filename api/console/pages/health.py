@@ -15,6 +15,8 @@ from api.text.status import CANNOT_TELL, UNWELL, WELL, StatusLine, StatusSeen, e
 router = console_router()
 #: Asked again where what is known is older, in ms; a page asks for it so often.
 FRESH_MS = 5_000
+#: What is older is said to be old: a store that does not answer is waited for, and meanwhile nobody knows.
+OLD_MS = 20_000
 #: Parts of which somebody knows how to look closer here.
 PAGES = {
     "dead letters": "/console/dead-letters",
@@ -34,6 +36,7 @@ class HealthView:
     lines: tuple[StatusLine, ...]
     seen_ms: int | None
     fault: str = ""
+    is_old: bool = False
 
     pages = PAGES
 
@@ -42,8 +45,10 @@ class HealthView:
         """The whole in a word or two."""
         if self.seen_ms is None:
             return "Being asked"
+        if self.is_old and self.code == CANNOT_TELL:
+            return "Being asked again"
         waits = self.code == WELL and any(each.state == "look" for each in self.lines)
-        return "Well, but somebody is to look" if waits else WORDS[self.code]
+        return "Well, but something needs a look" if waits else WORDS[self.code]
 
     @property
     def to_do(self) -> tuple[StatusLine, ...]:
@@ -54,12 +59,14 @@ class HealthView:
 RANK = {"unwell": 0, "unknown": 1, "look": 2, "well": 3}
 
 
-def health_view(seen: StatusSeen | None, fault: str = "") -> HealthView:
-    """The view of what was seen. Pure."""
+def health_view(seen: StatusSeen | None, now_ms: int, fault: str = "") -> HealthView:
+    """The view of what was seen, at a moment (epoch ms). Pure."""
     if seen is None:
         return HealthView(CANNOT_TELL, (), None, fault)
     lines = status_lines(seen)
-    return HealthView(exit_code(lines), tuple(sorted(lines, key=lambda each: RANK[each.state])), seen.now_ms, fault)
+    code, is_old = exit_code(lines), now_ms - seen.now_ms >= OLD_MS
+    in_order = tuple(sorted(lines, key=lambda each: RANK[each.state]))
+    return HealthView(CANNOT_TELL if is_old and code == WELL else code, in_order, seen.now_ms, fault, is_old)
 
 
 def look(shared: Shared, visit: Visit, operating: Operating) -> HealthView:
@@ -76,7 +83,7 @@ def look(shared: Shared, visit: Visit, operating: Operating) -> HealthView:
     if abs(age_ms) >= FRESH_MS:
         shared.status.begin(known, visit.who, visit.service.clock, work)
     fault = job.progress.fault if job else ""
-    return health_view(known if isinstance(known, StatusSeen) else None, fault)
+    return health_view(known if isinstance(known, StatusSeen) else None, visit.now_ms, fault)
 
 
 @router.get("/health")

@@ -55,7 +55,7 @@ function live() {
     show(table, news);
   };
   source.addEventListener("signed-out", () => { $("#signed-out").hidden = false; pause(); fresh("old"); });
-  source.onopen = () => fresh("live");
+  source.onopen = () => fresh($("#down")?.hidden === false ? "old" : "live");
   // Refused, as after a restart: the browser does not ask again by itself.
   source.onerror = () => { fresh("old"); if (source?.readyState === EventSource.CLOSED) $("#cut-off").hidden = false; };
 }

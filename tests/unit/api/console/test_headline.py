@@ -36,9 +36,27 @@ def said(rule: str, window: str) -> list[str]:
 @pytest.mark.parametrize(
     ("rule", "window", "words"),
     [
-        ("failure", "24h", "critical ends 30 minutes after the rate fell below 8.00 %."),
-        ("critical_listing", "1h", "critical ends 30 minutes after the last 1h have no listing any more."),
+        ("failure", "24h", "The level critical ends 30 minutes after the rate has fallen below 8.00 %."),
+        ("critical_listing", "1h", "The level critical ends once the last 1h have had no listing for 30 minutes."),
     ],
 )
 def test_it_is_said_what_ends_a_level(rule: str, window: str, words: str) -> None:
     assert words in said(rule, window)
+
+
+def left_at(level: str) -> list[str]:
+    plain = msgspec.json.decode(msgspec.json.encode(explained(level)))
+    first = plain["scopes"][0]["rules"][0]
+    for rule, remaining, until in (("complaint", 9, "warning"), ("block", 5, "excessive"), ("exposure", 7, "critical")):
+        allowance = {"remaining": remaining, "level": until, "window": "24h"}
+        other = {"rule": rule, "metric": rule, "level": "good", "holding_level": "good", "alert": None}
+        plain["scopes"][0]["rules"].append(first | other | {"allowance": allowance})
+    found = headline(msgspec.convert(plain, Explanation), {}, load_policy(), NOW_MS)
+    return [each.said.rpartition("by rule ")[2] for each in found.steps if " more " in each.said]
+
+
+def test_what_is_left_is_said_of_levels_that_are_worse_than_the_present_one() -> None:
+    assert left_at("good") == ["block", "exposure", "complaint"]
+    assert left_at("warning") == ["block", "exposure"]
+    assert left_at("excessive") == ["exposure"]
+    assert left_at("critical") == []

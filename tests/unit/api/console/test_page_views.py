@@ -146,12 +146,25 @@ def test_draft_has_all_of_its_mistakes_with_their_lines_or_what_it_changes() -> 
 
 
 def test_health_has_first_what_needs_somebody() -> None:
-    well = health_view(SEEN)
+    well = health_view(SEEN, SEEN.now_ms)
     assert (well.words, well.to_do) == ("All is well", ())
-    assert health_view(msgspec.structs.replace(SEEN, held_customers=3)).words == "Well, but somebody is to look"
-    down = health_view(msgspec.structs.replace(SEEN, **NO_STORE))
+    assert (
+        health_view(msgspec.structs.replace(SEEN, held_customers=3), SEEN.now_ms).words
+        == "Well, but something needs a look"
+    )
+    down = health_view(msgspec.structs.replace(SEEN, **NO_STORE), SEEN.now_ms)
     assert (down.words, down.lines[0].part, down.lines[0].state) == ("Not well", "store", "unwell")
-    assert health_view(None).words == "Being asked"
+    assert health_view(None, SEEN.now_ms).words == "Being asked"
+
+
+def test_health_that_is_old_is_not_said_to_be_well() -> None:
+    """While a store that failed is waited for, nobody knows whether all is well, whatever was seen minutes ago."""
+    fresh, old = (health_view(SEEN, SEEN.now_ms + age_ms) for age_ms in (10_000, 60_000))
+    assert (fresh.words, fresh.code, fresh.is_old) == ("All is well", 0, False)
+    assert (old.words, old.is_old) == ("Being asked again", True)
+    assert old.code != 0
+    down = msgspec.structs.replace(SEEN, **NO_STORE)
+    assert health_view(down, SEEN.now_ms + 60_000).words == "Not well"
 
 
 def test_fields_are_read_within_their_bounds() -> None:

@@ -78,6 +78,40 @@ def cursor(app: TopApp) -> str:
     return str(table.get_row_at(table.cursor_row)[0]).strip()
 
 
+class SlowReader(Reader):
+    """Answers the first question only once `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def read(self, limit: int, wanted: WorstFilter | None = None) -> list[WorstLine]:
+        is_first = not self.asked
+        found = super().read(limit, wanted)
+        if is_first:
+            assert self.answers.wait(10)
+        return found
+
+
+def test_nobody_is_not_said_before_the_store_has_answered_what_is_asked() -> None:
+    """A key that is pressed before the first answer asks something else; the late answer is none to that."""
+    reader, seen = SlowReader(), list[str]()
+
+    async def run() -> None:
+        app = TopApp(reader, explained, "at here", limit=200, clock=lambda: NOW_MS, stop=reader.stop)
+        async with app.run_test() as pilot:
+            await until(pilot, lambda: bool(reader.asked))
+            await pilot.press("s")
+            say = app._say
+            app._say = lambda: (say(), seen.append(title(app)))[0]  # type: ignore[method-assign]
+            reader.answers.set()
+            await until(pilot, lambda: "1 of 60" in title(app))
+
+    asyncio.run(run())
+    assert seen
+    assert not [each for each in seen if "nobody" in each]
+
+
 def test_of_many_customers_it_says_that_these_are_the_first() -> None:
     many = [replace(LINE, customer=f"customer-{number:05}") for number in range(10_000)]
 
