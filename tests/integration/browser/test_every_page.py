@@ -66,8 +66,15 @@ def put_bad_streams(store: Store, names: Sequence[str]) -> None:
     put(store, [Sent(name, pool=f"pool-{'y' * 80}", delivered=40) for name in names])
 
 
+@pytest.fixture
+def operator(window: Viewer) -> Viewer:
+    """An operator who is signed in, and in whose window nothing went wrong yet."""
+    window.wrong.clear()
+    return window
+
+
 @pytest.fixture(scope="module")
-def operator(base: str, browser: Browser) -> Iterator[Viewer]:
+def window(base: str, browser: Browser) -> Iterator[Viewer]:
     """An operator who is signed in, in one window for the module."""
     with Viewer(browser, base) as viewer:
         viewer.page.goto("/console/")
@@ -76,7 +83,6 @@ def operator(base: str, browser: Browser) -> Iterator[Viewer]:
         viewer.page.wait_for_url("**/console/")
         # Until the fleet was read its page loads itself again, and would do so while another is asked for.
         expect(viewer.page.locator("#live tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
-        viewer.wrong.clear()  # that nobody was signed in is an answer of 401
         yield viewer
 
 

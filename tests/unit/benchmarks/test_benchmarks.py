@@ -163,6 +163,15 @@ def test_report_tells_median_spread_and_ratios(tmp_path: Path) -> None:
     assert "1,000,000" in (tmp_path / "throughput.svg").read_text()
 
 
+def test_results_are_what_the_report_writes(tmp_path: Path) -> None:
+    """`python -m benchmarks.report` writes them; a chart belongs to them, and is the same again."""
+    for file in results.FOLDER.glob("*.json"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert report.report(results.load(tmp_path), tmp_path) == report.REPORT.read_text(encoding="utf-8")
+    charts = {each.name: each.read_text(encoding="utf-8") for each in tmp_path.glob("*.svg")}
+    assert charts == {name: (results.FOLDER / name).read_text(encoding="utf-8") for name in charts}
+
+
 def test_report_has_a_section_for_a_benchmark_it_does_not_know(tmp_path: Path) -> None:
     figures = [Figure(name="delay", value=0.25, unit="s", note="of all")]
     kept = Result(name="some_delay", command="c", date="2026-01-01", commit="abc", machine=MACHINE, figures=figures)
