@@ -103,7 +103,12 @@ def test_nobody_is_not_said_before_the_store_has_answered_what_is_asked() -> Non
             await until(pilot, lambda: bool(reader.asked))
             await pilot.press("s")
             say = app._say
-            app._say = lambda: (say(), seen.append(title(app)))[0]  # type: ignore[method-assign]
+
+            def said() -> None:
+                say()
+                seen.append(title(app))
+
+            app._say = said  # type: ignore[method-assign]
             reader.answers.set()
             await until(pilot, lambda: "1 of 60" in title(app))
 
