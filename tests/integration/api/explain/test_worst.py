@@ -69,7 +69,7 @@ def test_complaints_about_other_mail_are_no_rate_and_are_told(ground: Ground) ->
     assert stored == {name: found[f"{name} customer"].complaint.ratio for name in ("acme", "even")}
 
 
-def test_worst_of_one_level_is_who_is_furthest_beyond_the_mildest_level_of_the_policy(ground: Ground) -> None:
+def test_worst_of_one_level_is_furthest_beyond_the_mildest_of_the_policy(ground: Ground) -> None:
     """All critical. 60 % refused is six times what warns; 20 % and 30 % of failures are seven and ten times."""
     at = NOW - 10 * MINUTE
     ground.put(
