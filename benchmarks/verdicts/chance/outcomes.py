@@ -55,17 +55,29 @@ class Mailbag:
     mishaps: Sequence[Mishap]
     parts: list[Rows] = field(default_factory=list)
 
-    def post(self, number: int, person: Person, stream: int, begins: Ints, recipients: Ints, noise: Numbers) -> None:
-        """Mail of one stream: recipients by time (s), with how many times worse than its rates each time's mail is."""
+    def post(
+        self,
+        number: int,
+        person: Person,
+        stream: int,
+        begins: Ints,
+        recipients: Ints,
+        noise: Numbers,
+        failing: Numbers | None = None,
+    ) -> None:
+        """Mail of one stream: recipients by time (s), with how many times worse than its rates each time's mail is;
+        what fails (unknown, given up) by `failing`, where that is given."""
         some = np.flatnonzero(recipients)
         if not len(some):
             return
-        begins, noise, rng = begins[some], noise[some], self.rng
+        failing = noise if failing is None else failing
+        begins, noise, failing, rng = begins[some], noise[some], failing[some], self.rng
         n = rng.multinomial(recipients[some], person.mix)
         hit = [Shaped(each, begins, person) for each in self.mishaps]
 
         def drawn(of: Ints, own: float, outcome: str) -> tuple[Ints, Numbers]:
-            rate = np.minimum(own * noise, 0.9)[:, None] + np.zeros(len(PROVIDERS))
+            times = failing if outcome in ("hard", "expired") else noise
+            rate = np.minimum(own * times, 0.9)[:, None] + np.zeros(len(PROVIDERS))
             for each in hit:
                 if each.mishap.outcome == outcome:
                     rate = 1 - (1 - rate) * (1 - each.rate)

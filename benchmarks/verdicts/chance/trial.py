@@ -194,11 +194,14 @@ def _usual_mail(
     for stream in person.streams:
         expected = np.where(begins < until, volumes(rng, stream, person.since, begins, lengths), 0.0)
         noise = noises(rng, person, begins)
+        failing = noise.copy()
         if stream.old_segment and stream.rhythm != "monthly":
             days = np.unique(begins[expected > 0] // DAY)
             if len(days):
-                noise[begins // DAY == rng.choice(days)] = stream.old_segment / person.hard
-        bag.post(number, person, stream.name, begins // 60 * 60, rng.poisson(expected), noise)
+                # Addresses that are gone: nobody refuses such mail, or complains of it, more than of other mail.
+                old = stream.old_segment / (person.hard + person.expired)
+                failing[begins // DAY == rng.choice(days)] = old
+        bag.post(number, person, stream.name, begins // 60 * 60, rng.poisson(expected), noise, failing)
 
 
 def _bad_mail(rng: np.random.Generator, spree: Spree) -> tuple[Ints, Ints]:
@@ -317,11 +320,14 @@ def address(pool: str, hour: int) -> str:
 
 def _result(trial: Trial, found: Judged) -> TrialResult:
     good = {each.name for each in trial.good}
+    struck = min((each.begins for each in trial.mishaps), default=AFTER_DAYS * DAY)
     result = TrialResult(trial.title, len(good))
     for at, alert in found.alerts:
         if alert.customer in good and alert.level != "good":
             said = f"{alert.customer} {alert.level} by {alert.rule} in {alert.window} at {at / HOUR:.2f} h"
             said += f" ({alert.numerator} of {alert.denominator}, {alert.scope})"
+            if at < struck:
+                said += ", before anything struck"
             if alert.level not in ("excessive", "critical"):
                 result.told.setdefault(alert.customer, said)
             elif alert.held is None:

@@ -1,5 +1,7 @@
 """Fleets made from chance alone: seeds repeat them, all that was sent has one fate, good ones are good."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,19 @@ def test_good_ones_are_good() -> None:
         assert each.complained <= p.MOST_COMPLAINING
         assert each.block <= p.MOST_BLOCKED
         assert -HISTORY_DAYS * DAY <= each.since <= 0
+
+
+def test_old_segment_fails_more_and_is_not_refused_more() -> None:
+    """Of a customer whose mail hardly ever fails an old segment is thirty times as bad, and none of it is blocked."""
+    rng = np.random.default_rng(12)
+    person = next(each for each in good_ones(rng, company(rng), 40) if each.dated)
+    person = replace(person, hard=0.0005, expired=0.0005, block=0.01)
+    bag = Mailbag(rng, ())
+    bag.post(0, person, 0, np.zeros(1, np.int64), np.array([100_000]), np.full(1, 1.0), np.full(1, 30.0))
+    rows = bag.rows()
+    total = np.bincount(rows.measure, rows.n, len(MEASURES)) / 100_000
+    assert total[AT["hard"]] + total[AT["expired"]] == pytest.approx(0.03, rel=0.1)
+    assert total[AT["block"]] == pytest.approx(0.01, rel=0.1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
