@@ -61,6 +61,8 @@ class Accounts:
     asked: Mapping[ProviderHour, Sequence[str]]
     company: Mapping[tuple[str, str], str]
     histories: Mapping[int, ByProvider]
+    #: The last hour (epoch s) of whose mail some is known to be given up, by customer; None where it was not asked for.
+    last_expired: Mapping[str, int] | None = None
     #: Of a customer in an hour, and before a day: all providers together. It is asked for of each provider and outcome.
     _in_hour: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
     _before: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
@@ -96,9 +98,14 @@ class Accounts:
                     history=all_before.failures(outcome),
                     address=self.company.get((customer, "ip"), ""),
                     beside=(rest if everywhere else cells[place]).beside(outcome),
+                    told=outcome != "expired" or self._is_told(customer, hour),
                 )
             )
         return found
+
+    def _is_told(self, customer: str, hour: int) -> bool:
+        """Whether it is known of its mail of an hour which was given up."""
+        return self.last_expired is None or self.last_expired.get(customer, hour - 1) >= hour
 
 
 def sum_of(some: Iterable[CellCounts]) -> CellCounts:

@@ -16,6 +16,7 @@ from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
 from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
+from streams.incidents.told import last_expired
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT, ProviderHour
 
@@ -80,6 +81,19 @@ _SUSPECTED = """(countIf(({pro} AS {name}) >= 1) >= {{failing:UInt8}} AND sum({n
         AND sum({name}) >= {{share:Float64}} * (sum({name}) + sum({contra})))"""
 #: `detect`'s weights with the fleet's usual rate for everybody: where they are low, nothing would be found.
 CANDIDATES = """
+WITH
+    last_expired AS
+    (
+        SELECT customer, max(expired_at) AS given_up
+        FROM
+        (
+            SELECT customer, toStartOfHour(bucket) AS expired_at FROM counts
+            WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
+            GROUP BY customer, expired_at
+            HAVING sum(expired) > 0
+        )
+        GROUP BY customer
+    )
 SELECT DISTINCT place, toUnixTimestamp(hour)
 FROM
 (
@@ -93,10 +107,12 @@ FROM
         FROM ({cells})
         ARRAY JOIN [value, '*'] AS place
         GROUP BY customer, place, hour
-    )
+    ) AS met
+    LEFT JOIN last_expired USING (customer)
     ARRAY JOIN [{tried}] AS tried
     ARRAY JOIN {{raised:Array(Float64)}} AS raised
     WHERE tried.3 > 0 AND raised >= tried.4 + tried.5
+        AND (tried.1 != 'expired' OR tried.2 > 0 OR given_up >= hour)
 )
 GROUP BY place, hour, outcome, raised
 HAVING countIf(weight >= 1) >= {{failing:UInt8}} AND sumIf(weight, weight > 0) >= {{least:Float64}}
@@ -206,9 +222,10 @@ def candidates(store: Store, hours: Collection[int], usual: Mapping[str, CellCou
         bound(SUSPECTS.format(cells=cells, all_mail=_ALL_MAIL, suspected=" OR ".join(map(suspected, OUTCOMES)))),
         asked,
     )
-    asked["hours"] = sorted({int(hour) for _, hour in suspects})
     if not suspects:
         return set()
+    asked["hours"] = sorted({int(hour) for _, hour in suspects})
+    asked["since"] = min(int(hour) for _, hour in suspects)
     sql = bound(CANDIDATES.format(cells=cells, tried=_TRIED))
     return {(str(place), int(hour)) for place, hour in store.rows(sql, asked)}
 
@@ -235,7 +252,8 @@ def suspected(outcome: Outcome) -> str:
         f"if({n} > 0 AND {n} > {usual} * {d}, least(3, {n} * log({rate} / {usual}) + greatest(0, {d} - {n}) * "
         f"log((1 - {rate}) / (1 - {usual}))), 0)"
     )
-    contra = f"if({n} = 0, least(3, {MORE[outcome]} * {d}), 0)"
+    # Mail may still wait of which nothing has expired yet: who is to be asked is left to the closer look.
+    contra = "0." if outcome == "expired" else f"if({n} = 0, least(3, {MORE[outcome]} * {d}), 0)"
     return _SUSPECTED.format(pro=pro, name=f"pro_{outcome}", contra=contra)
 
 
@@ -300,7 +318,9 @@ class Cells:
         histories = {}
         for (_, hour), who in asked.items():
             histories[hour // DAY_S * DAY_S] = self._histories(hour // DAY_S * DAY_S, who)
-        return Accounts(by_hour, asked, company, histories)
+        is_given_up = any(each.expired for there in by_hour.values() for of in there.values() for each in of.values())
+        told = last_expired(self._store, everybody, hours[0]) if is_given_up else None
+        return Accounts(by_hour, asked, company, histories, told)
 
     def company(self, customers: Sequence[str], hours: Sequence[int]) -> dict[tuple[str, str], str]:
         """By customer and dimension (`pool`, `ip`, `from`) what most of its mail of some hours (epoch s) has.

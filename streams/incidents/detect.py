@@ -86,7 +86,8 @@ class Account(NamedTuple):
     `owner` is what accounts of one owner have in common (a From domain), the customer where nothing is known; `pool`
     and `address` are those that most of its mail went through. `usual` is what it had at this place in the weeks
     before, `elsewhere` what it has in the same hour at all other places, `history` what it had in the weeks before at
-    all places together; `beside` are those here who failed in another way.
+    all places together; `beside` are those here who failed in another way. `told`: what failed would be known by now
+    (see `told`).
     """
 
     customer: str
@@ -98,6 +99,7 @@ class Account(NamedTuple):
     history: Seen
     address: str = ""
     beside: int = 0
+    told: bool = True
 
 
 class Finding(NamedTuple):
@@ -261,7 +263,10 @@ def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
 
 
 def _may_tell(outcome: Outcome, account: Account) -> bool:
-    """Who has a good history, and does not fail here in another way more than in this."""
+    """Who has a good history, and does not fail here in another way more than in this. Of whose mail it is not known
+    yet whether it failed tells nothing by none that did."""
+    if not account.told and account.here.failed <= 0:
+        return False
     history, here, bad = account.history, account.here, BAD_HISTORY[outcome]
     if here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= bad:
         return False

@@ -11,6 +11,7 @@ hand, everything is read anew.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,17 @@ from schemas.incident import EVERYWHERE
 from schemas.times import HOUR_S
 from streams.incidents.accounts import CellCounts, ProviderHour
 from streams.incidents.cells import candidates
+from streams.incidents.detect import Outcome
 from streams.incidents.hour_cells import (
     MOST_PLACES,
     NO_CELLS,
+    OUTCOMES,
     PLACE_BITS,
     HourCells,
+    Names,
     added_up,
     by_hour,
+    expired_customers,
     failing_together,
     senders,
 )
@@ -41,6 +46,9 @@ KEPT_H = 7 * 24
 MOST_CELLS = 2_000_000
 #: Read anew with fewer hours when there are so many times more.
 GROWN = 1.5
+#: What is known of mail soon after it was sent; who is to be asked of the others depends on later hours.
+KNOWN_LATE: tuple[Outcome, ...] = ("expired",)
+KNOWN_AT_ONCE = tuple(each for each in OUTCOMES if each not in KNOWN_LATE)
 #: Their names are bound to a query, in an address where it is a server. One with more has other troubles.
 MOST_PARTS = 1_000
 
@@ -94,6 +102,8 @@ class FleetCells:
         self._usual: Mapping[str, CellCounts] = {}
         #: What was found of an hour, until something of it changes.
         self._found: dict[int, frozenset[str]] = {}
+        #: The customers some of whose mail expired, by their hashes, with the last hour of such; None: to be made anew.
+        self._last_expired: tuple[Names, NDArray[np.int64]] | None = None
 
     def candidates(self, hours: Collection[int], usual: Mapping[str, CellCounts], now_s: int) -> set[ProviderHour]:
         """The provider-hours of some hours (epoch s) in which customers may fail together, as of now: what was stored
@@ -109,8 +119,11 @@ class FleetCells:
         kept = {hour for hour in hours if self._since is not None and hour >= self._since}
         for hour in kept - self._found.keys():
             cells = self._cells.get(hour, NO_CELLS)
-            self._found[hour] = failing_together(cells, self._places, usual)
+            self._found[hour] = failing_together(cells, self._places, usual, KNOWN_AT_ONCE)
         found = {(place, hour) for hour in kept for place in self._found[hour]}
+        for hour in kept:
+            cells, told = self._cells.get(hour, NO_CELLS), partial(self._told, hour)
+            found |= {(place, hour) for place in failing_together(cells, self._places, usual, KNOWN_LATE, told)}
         if others := set(hours) - kept:
             found |= candidates(self._store, others, usual)
         return found
@@ -122,6 +135,21 @@ class FleetCells:
         if place == EVERYWHERE:
             return senders(cells, 0, least)
         return senders(cells, self._places.index(place) + 1, least) if place in self._places else 0
+
+    def _told(self, hour: int, customers: Names) -> NDArray[np.bool_]:
+        """Whether some mail of customers, by their hashes, that was sent in an hour (epoch s) or later has expired."""
+        if self._last_expired is None:
+            several = [(hour, expired_customers(cells)) for hour, cells in sorted(self._cells.items())]
+            names = np.concatenate([each for _, each in several])
+            hours = np.repeat(np.array([each for each, _ in several], np.int64), [len(each) for _, each in several])
+            # Turned round, so that the last hour is met first.
+            known, first = np.unique(names[::-1], return_index=True)
+            self._last_expired = known, hours[::-1][first]
+        known, last = self._last_expired
+        at = np.minimum(np.searchsorted(known, customers), max(len(known) - 1, 0))
+        if not len(known):
+            return np.zeros(len(customers), np.bool_)
+        return np.asarray((known[at] == customers) & (last[at] >= hour), np.bool_)
 
     def _refresh(self, now_s: int) -> None:
         """Read what is not known."""
@@ -187,6 +215,7 @@ class FleetCells:
             if len(change.names):
                 self._cells[hour] = self._cells.get(hour, NO_CELLS).plus(change)
                 self._found.pop(hour, None)
+                self._last_expired = None
         return not self._parts.lost
 
     def _new_cells(self, since: int) -> dict[str, ByHour] | None:

@@ -5,7 +5,7 @@ A cell is what one customer had at one provider. It has a number for a name: the
 the provider's place in a list. So the cells of a customer lie together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -25,7 +25,9 @@ MOST_PLACES = (1 << PLACE_BITS) - 1
 #: The fields of `CellCounts`, in that order, by cell. A customer has fewer than two thousand million of any in an hour.
 Numbers = NDArray[np.int32]
 Names = NDArray[np.uint64]
-_FINISHED, _DELIVERED = (CellCounts._fields.index(name) for name in ("finished", "delivered"))
+#: Of customers, by their hashes, whether it is known of their mail which was given up.
+Told = Callable[[Names], NDArray[np.bool_]]
+_FINISHED, _DELIVERED, _EXPIRED = (CellCounts._fields.index(name) for name in ("finished", "delivered", "expired"))
 _FIELDS = len(CellCounts._fields)
 
 
@@ -88,9 +90,25 @@ def senders(cells: HourCells, number: int, least: int) -> int:
     return int((finished >= least).sum())
 
 
-def failing_together(cells: HourCells, places: Sequence[str], usual: Mapping[str, CellCounts]) -> frozenset[str]:
+def customers_of(cells: HourCells) -> Names:
+    """The hash of the customer of each cell."""
+    return np.asarray(cells.names >> np.uint64(PLACE_BITS), np.uint64)
+
+
+def expired_customers(cells: HourCells) -> Names:
+    """Those some of whose mail expired: their hashes, sorted, each once."""
+    return np.unique(customers_of(cells)[cells.counts[_EXPIRED] > 0])
+
+
+def failing_together(
+    cells: HourCells,
+    places: Sequence[str],
+    usual: Mapping[str, CellCounts],
+    outcomes: Collection[Outcome] = OUTCOMES,
+    told: Told | None = None,
+) -> frozenset[str]:
     """The places, of a list, at which customers may have failed together; `*` stands for all mail. `usual` is what the
-    fleet had there in the weeks before.
+    fleet had there in the weeks before. Those who are not `told` are not asked of what expires, unless some has.
 
     First each customer weighs by its own rate, which no raised one exceeds, and those against it by no more than the
     lowest raised rate: mostly nothing is left then. The others are asked with each raised rate, as `detect` does, with
@@ -98,25 +116,41 @@ def failing_together(cells: HourCells, places: Sequence[str], usual: Mapping[str
     """
     if not len(cells.names):
         return frozenset()
-    found = _chosen(cells.counts, (cells.names & np.uint64(MOST_PLACES)).astype(np.intp), ("", *places), usual)
+    if not any(_may_fail(cells, outcome) for outcome in outcomes):
+        return frozenset()
+    customers, asked = customers_of(cells), (usual, outcomes, told)
+    found = _chosen(
+        cells.counts, (cells.names & np.uint64(MOST_PLACES)).astype(np.intp), customers, ("", *places), *asked
+    )
     starts = _starts(cells)
     all_mail = np.add.reduceat(cells.counts, starts, axis=1)
-    found |= _chosen(all_mail, np.zeros(len(starts), np.intp), (EVERYWHERE,), usual)
+    found |= _chosen(all_mail, np.zeros(len(starts), np.intp), customers[starts], (EVERYWHERE,), *asked)
     return frozenset(found - {""})
+
+
+def _may_fail(cells: HourCells, outcome: Outcome) -> bool:
+    return int((cells.counts[OUTCOMES.index(outcome)] > 0).sum()) >= LEAST_FAILING
 
 
 def _starts(cells: HourCells) -> NDArray[np.intp]:
     """Where each customer's cells begin; there is at least one."""
-    starts = np.flatnonzero(np.diff(cells.names >> np.uint64(PLACE_BITS), prepend=np.uint64(0)))
+    starts = np.flatnonzero(np.diff(customers_of(cells), prepend=np.uint64(0)))
     return starts if len(starts) and starts[0] == 0 else np.concatenate([[0], starts])
 
 
 def _chosen(
-    counts: Numbers, places: NDArray[np.intp], names: Sequence[str], usual: Mapping[str, CellCounts]
+    counts: Numbers,
+    places: NDArray[np.intp],
+    customers: Names,
+    names: Sequence[str],
+    usual: Mapping[str, CellCounts],
+    outcomes: Collection[Outcome],
+    told: Told | None,
 ) -> set[str]:
     """Of some places, given by their number in `names`."""
     found: set[int] = set()
-    for field, outcome in enumerate(OUTCOMES):
+    for outcome in outcomes:
+        field = OUTCOMES.index(outcome)
         failing = np.flatnonzero(counts[field] > 0)
         if len(failing) < LEAST_FAILING:
             continue
@@ -126,6 +160,8 @@ def _chosen(
         if not suspected.any():
             continue
         some = np.flatnonzero(suspected[places] & (of > 0))
+        if outcome == "expired" and told is not None:
+            some = some[(counts[field][some] > 0) | told(customers[some])]
         asked = counts[field][some].astype(np.float64), of[some].astype(np.float64), places[some]
         for raised in TRIED:
             found |= set(_raised_at(*asked, rates, raised, outcome).tolist())
@@ -154,6 +190,9 @@ def _suspected(
     weight = np.bincount(where, pro, size)
     enough = (np.bincount(where, pro >= 1, size) >= LEAST_FAILING) & (weight >= LEAST_WEIGHT)
     if not enough.any():
+        return enough
+    if outcome == "expired":
+        # Mail may still wait of which nothing has expired yet: who is to be asked is left to the closer look.
         return enough
     against = np.minimum(3.0, MORE[outcome] * of)
     against[failed != 0] = 0.0

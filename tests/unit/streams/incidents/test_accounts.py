@@ -67,6 +67,15 @@ def test_no_more_can_have_been_struck_than_had_failures(
         assert sum(each.here.failed > 0 for each in some) <= accounts.failing(place, hour, outcome) <= len(some)
 
 
+def test_who_has_given_up_nothing_since_an_hour_is_not_told_of_it() -> None:
+    here = CellCounts(finished=50, delivered=50)
+    read: dict[int, ByProvider] = {hour: {"x": {"a": here}, "y": {"a": here}} for hour in HOURS}
+    accounts = Accounts(read, asked_of(read), {}, {}, {"x": HOUR_S})
+    told = {hour: [each.told for each in accounts.of("a", hour, "expired", ())] for hour in HOURS}
+    assert told == {0: [True, False], HOUR_S: [True, False], DAY_S: [False, False]}
+    assert all(each.told for each in accounts.of("a", HOUR_S, "hard", ()))
+
+
 ACCOUNTS = st.lists(
     st.builds(
         Account,

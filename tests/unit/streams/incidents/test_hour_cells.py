@@ -29,11 +29,12 @@ USUAL = {"gmail": CellCounts(10, 10, 10, 1, 1_000, 900), EVERYWHERE: CellCounts(
 Table = dict[tuple[int, int], CellCounts]
 
 counts = st.builds(
-    lambda hard, block, complained, delivered: CellCounts(
-        hard, block, 0, complained, hard + block + delivered, delivered
+    lambda hard, block, expired, complained, delivered: CellCounts(
+        hard, block, expired, complained, hard + block + expired + delivered, delivered
     ),
     st.sampled_from([0, 0, 0, 1, 3, 30]),
     st.sampled_from([0, 0, 1, 8]),
+    st.sampled_from([0, 0, 1, 9]),
     st.sampled_from([0, 0, 0, 2]),
     st.integers(0, 60),
 )
@@ -47,21 +48,21 @@ def cells_of(table: Table) -> HourCells:
     )
 
 
-def one_by_one(table: Table) -> set[str]:
-    """As it is said, without arrays."""
+def one_by_one(table: Table, told: set[int]) -> set[str]:
+    """As it is said, without arrays. Of what expires those are asked who are told, or some of whose mail did."""
     everywhere: dict[int, CellCounts] = {}
     for (customer, _), each in table.items():
         everywhere[customer] = everywhere.get(customer, CellCounts()).plus(each)
     found = set()
     for name in (*PLACES, EVERYWHERE):
-        there = [each for (_, place), each in table.items() if PLACES[place - 1] == name]
+        there = [(customer, each) for (customer, place), each in table.items() if PLACES[place - 1] == name]
         for outcome in OUTCOMES:
             usual = min(0.5, max(USUAL.get(name, CellCounts()).seen(outcome).rate, LEAST_USUAL[outcome]))
             for raised in (each for each in TRIED if each >= usual + MORE[outcome]):
                 weights = []
-                for each in everywhere.values() if name == EVERYWHERE else there:
+                for customer, each in everywhere.items() if name == EVERYWHERE else there:
                     total, failed = each.seen(outcome)
-                    if total:
+                    if total and (outcome != "expired" or failed or customer in told):
                         weight = failed * log(raised / usual)
                         weight += max(0, total - failed) * log((1 - raised) / (1 - usual))
                         weights.append(max(-3.0, min(3.0, weight)))
@@ -76,9 +77,12 @@ def one_by_one(table: Table) -> set[str]:
 
 
 @settings(max_examples=150)
-@given(table=tables)
-def test_chosen_are_the_places_at_which_customers_fail_together(table: Table) -> None:
-    assert failing_together(cells_of(table), PLACES, USUAL) == one_by_one(table)
+@given(table=tables, told=st.sets(st.integers(0, 12)))
+def test_chosen_are_the_places_at_which_customers_fail_together(table: Table, told: set[int]) -> None:
+    cells = cells_of(table)
+    found = failing_together(cells, PLACES, USUAL, told=lambda names: np.isin(names, np.array([*told], np.uint64)))
+    assert found == one_by_one(table, told)
+    assert failing_together(cells, PLACES, USUAL) == one_by_one(table, set(range(13)))
 
 
 def test_three_who_fail_at_one_provider_choose_it_or_all_mail() -> None:
