@@ -118,6 +118,14 @@ def failed_at(store: Store, customers: Sequence[str], now_ms: int) -> FailedAt:
     return failed
 
 
+def worst_hour(places: Mapping[Place, int]) -> int:
+    """The hour (epoch s) in which most of a customer's mail failed, at all providers together."""
+    by_hour: dict[int, int] = defaultdict(int)
+    for place, count in places.items():
+        by_hour[place.hour] += count
+    return max(sorted(by_hour), key=by_hour.__getitem__)
+
+
 def worst_place(places: Mapping[Place, int], *, of_hour: bool = False) -> Place:
     """Where and when most of a customer's mail failed: at one provider, or everywhere (`*`). With `of_hour` it is one
     provider if it is in that very hour; else of all failures."""
@@ -126,7 +134,4 @@ def worst_place(places: Mapping[Place, int], *, of_hour: bool = False) -> Place:
     there = sum(count for place, count in some.items() if place.provider == worst.provider)
     if there >= AT_ONE * sum(some.values()):
         return worst
-    by_hour: dict[int, int] = defaultdict(int)
-    for place, count in places.items():
-        by_hour[place.hour] += count
-    return Place(EVERYWHERE, max(sorted(by_hour), key=by_hour.__getitem__))
+    return Place(EVERYWHERE, worst_hour(places))

@@ -16,6 +16,7 @@ from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
 from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
+from streams.incidents.surge import busiest_hours
 from streams.incidents.told import last_expired
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT, ProviderHour
@@ -349,6 +350,15 @@ class Cells:
             for customer, minute, *numbers in self._store.rows(BY_MINUTE, {"customers": part, **asked}):
                 found[str(customer)][int(minute)] = CellCounts(*map(int, numbers))
         return found
+
+    def busiest_hours(self, customers: Collection[str], hour: int) -> dict[str, int]:
+        """The recipients of each customer's busiest hour in the weeks before the day of an hour (epoch s).
+
+        Raises:
+            StoreError: the store failed.
+        """
+        midnight = hour // DAY_S * DAY_S
+        return busiest_hours(self._store, sorted(customers), midnight - HISTORY_S, midnight)
 
     def _histories(self, midnight: int, customers: Iterable[str]) -> ByProvider:
         if midnight not in self._history:

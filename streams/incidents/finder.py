@@ -35,6 +35,7 @@ from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place, examples_of, hour_of
 from streams.incidents.not_excused import Worse, worse_in_another_way
+from streams.incidents.surge import WHY, WHY_FIRST_DAY, most_surge
 from streams.subjects.left_out import ProviderHour
 
 #: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.
@@ -87,7 +88,7 @@ class Finder:
         for place, hour in sorted(each for each in chosen if each[0] == EVERYWHERE):
             several = self._found_at(accounts, place, hour, hit)
             found += several
-            if all(each.place[0] == "pool" for each in several):
+            if all(each.place[0] == "pool" or each.suspected for each in several):
                 unfound.append((place, hour))
         for place, hour in unfound:
             if (place, hour) not in together:
@@ -192,8 +193,17 @@ class Finder:
             if finding is not None and not (
                 not finding.pool and self._is_theirs(accounts, some, outcome, place, hour, finding.raised, hit)
             ):
-                found.append(self._found_hour(place, hour, outcome, some, finding))
+                one = self._found_hour(place, hour, outcome, some, finding)
+                why = self._may_be_theirs(accounts, hour, finding) if one.place[0] == "all" else ""
+                found.append(one._replace(suspected=bool(why), why=why))
         return found
+
+    def _may_be_theirs(self, accounts: Accounts, hour: int, finding: Finding) -> str:
+        """Why those whose mail fails everywhere may be to blame themselves; empty where nothing says so."""
+        if self._cells.is_first_day(hour):
+            return WHY_FIRST_DAY
+        sent = {each: sum_of(accounts.by_hour[hour][each].values()).finished for each in finding.struck}
+        return WHY if most_surge(sent, self._cells.busiest_hours(sent, hour)) else ""
 
     def _found_together(
         self, accounts: Accounts, suspected: Iterable[ProviderHour], hit: Collection[ProviderHour]
@@ -327,7 +337,9 @@ def _outcomes(
 ) -> dict[ProviderHour, set[Outcome]]:
     """Of which outcomes places and hours are incidents."""
     outcomes: dict[ProviderHour, set[Outcome]] = defaultdict(set)
-    struck = [(each.place[1], each.hour, each.outcome) for each in found if each.place[0] != "pool"]
+    struck = [
+        (each.place[1], each.hour, each.outcome) for each in found if each.place[0] != "pool" and not each.suspected
+    ]
     struck += [(each.value, hour, each.outcome) for each in known if each.leaves_out for hour in each.confirmed]
     for place, hour, named in struck:
         if (place, hour) in chosen:

@@ -28,8 +28,9 @@ class FoundHour(NamedTuple):
     spared: int
     weight: float
     examples: tuple[Example, ...] = ()
-    #: Too few can tell.
+    #: Too few can tell, or it may be those who were struck; then it is said why.
     suspected: bool = False
+    why: str = ""
 
 
 def examples_of(finding: Finding, accounts: Iterable[Account]) -> tuple[Example, ...]:
@@ -137,6 +138,7 @@ def _begun(place: Place, worst: FoundHour, hours: Collection[int], now_ms: int) 
         spared=worst.spared,
         examples=worst.examples,
         detected_ms=now_ms,
+        why=worst.why,
     )
 
 

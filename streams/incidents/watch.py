@@ -14,7 +14,7 @@ from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.policy import Policy
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.alone import TELLING, FailedAt, worst_place
+from streams.incidents.alone import TELLING, FailedAt, worst_hour, worst_place
 from streams.incidents.arrivals import Arrivals
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
@@ -88,6 +88,8 @@ class IncidentWatch:
         self._alarmed: frozenset[str] = frozenset()
         self._older: list[int] = []
         self._round_ms = -ALL_EVERY_MS
+        #: Whether all mail failed in some hour of the last look, and it may be those who were struck.
+        self._doubtful = False
         self._loaded = False
         self._took_ms = 0
         #: What is left out of what customers are judged by: provider and beginning of the hour (epoch s).
@@ -116,7 +118,7 @@ class IncidentWatch:
         apart_ms = max(LEAST_APART_MS, PART * self._took_ms)
         if self._loaded and (asked.issuperset(alarmed) if alarmed else 0 <= now_ms - self._looked_ms < apart_ms):
             return NOTHING_CHANGED
-        began = time.monotonic()
+        began, self._doubtful = time.monotonic(), False
         recent = {hours_before(now_ms // 1000, count) for count in range(1, RECENT_H + 1)}
         if alarmed:
             changed = self._look_for(now_ms, alarmed, recent)
@@ -132,7 +134,8 @@ class IncidentWatch:
 
     def untold(self, failed: FailedAt, now_ms: int) -> dict[str, Incident]:
         """Of customers who alarm by their mail, which `failed` there, those of whom nobody can tell whether it is the
-        provider's trouble, by the incident that is suspected; not where a person dismissed it.
+        provider's trouble, by the incident that is suspected; not where a person dismissed it. So it is, too, where
+        all mail fails and it may be those who were struck (see `surge`).
 
         Raises:
             StoreError: the store failed.
@@ -142,16 +145,17 @@ class IncidentWatch:
             for each, places in failed.items()
             if self._fleet.senders(*(place := worst_place(places, of_hour=True)), TELLING) < MANY
         }
-        if not wanted:
+        found = self._finder.untold(wanted, self.excluded) if wanted else {}
+        if not found and not self._doubtful:
             return {}
-        found = self._finder.untold(wanted, self.excluded)
-        if not found:
-            return {}
-        since_s = min(hour for _, hour in wanted.values()) - DAY_S
+        worst = {each: worst_hour(places) for each, places in failed.items()}
+        since_s = min(worst.values(), default=now_ms // 1000) - DAY_S
         known = read_incidents(self._store, since_s).found
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         suspected = [each for each in read_incidents(self._store, since_s).in_force() if each.state == "suspected"]
-        return {
+        doubtful = [each for each in suspected if each.dimension == "all" and each.struck >= LEAST_STRUCK]
+        held = {who: each for who, hour in worst.items() for each in doubtful if hour in each.hours}
+        return held | {
             customer: incident
             for customer, each in found.items()
             for incident in suspected
@@ -313,13 +317,19 @@ class IncidentWatch:
         if known is None:
             since_s = hours_before(now_ms // 1000, ALL_H) - DAY_S
             known = read_incidents(self._store, since_s).found if looked.found else {}
+        self._doubtful = self._doubtful or any(map(_is_doubtful, known.values()))
         if not looked.found and not looked.over and not any(each.open for each in known.values()):
             return
         changed = with_samples(self._store, updated(known, looked, now_ms), known)
+        self._doubtful = self._doubtful or any(map(_is_doubtful, changed))
         events = [each for after in changed for each in _events(known.get(after.id), after, now_ms)]
         if events and self._announce is not None:
             self._announce(events)
         store_incidents(self._store, changed, now_ms)
+
+
+def _is_doubtful(incident: Incident) -> bool:
+    return incident.state == "suspected" and incident.dimension == "all"
 
 
 def _name(*excluded: Collection[tuple[str, int]]) -> str:
