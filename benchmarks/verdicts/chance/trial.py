@@ -235,7 +235,7 @@ def judge_trial(settings: ClickHouse, trial: Trial) -> TrialResult:
         found = _judged(store, trial, (int(time()) // DAY - AGO_DAYS) * DAY)
     finally:
         store.close()
-    return _result(trial, found)
+    return result_of(trial, found)
 
 
 def _judged(store: Store, trial: Trial, begin_s: int) -> Judged:
@@ -318,7 +318,8 @@ def address(pool: str, hour: int) -> str:
     return f"198.{18 + number % 2}.{number // 2 % 256}.{number // 512 % 250 + 1}"
 
 
-def _result(trial: Trial, found: Judged) -> TrialResult:
+def result_of(trial: Trial, found: Judged) -> TrialResult:
+    """What came of a fleet, by what the product said of it."""
     good = {each.name for each in trial.good}
     struck = min((each.begins for each in trial.mishaps), default=AFTER_DAYS * DAY)
     result = TrialResult(trial.title, len(good))
@@ -361,9 +362,10 @@ def _bad_one(spree: Spree, name: str, alerts: Sequence[tuple[int, AlertData]], t
     if spree.kind.startswith("complaints"):
         # What strikes everybody strikes them too, and says nothing of the complaints.
         since = [(at, each) for at, each in since if each.metric == "complaint"]
-    due = [at for at, each in since if spree.mild or each.level in ("excessive", "critical")]
+    due = [(at, each) for at, each in since if spree.mild or each.level in ("excessive", "critical")]
     at, sent = trial.bad_mail[spree.person.name]
-    until = min(due, default=10**9)
-    held = bool(due) and all(each.held is not None for when, each in since if when == until)
+    until = min((when for when, _ in due), default=10**9)
+    # What is milder is never held.
+    held = bool(due) and all(each.held is not None for when, each in due if when == until)
     seconds = until - spree.begins if due else None
     return BadOne(spree.kind, name, seconds, int(sent[at <= until].sum()), bool(since), held)

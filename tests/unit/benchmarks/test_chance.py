@@ -10,10 +10,11 @@ from benchmarks.verdicts.chance.arrival import Arrival, held_up
 from benchmarks.verdicts.chance.mishaps import KINDS, OF_AN_ABUSER, mishaps_at
 from benchmarks.verdicts.chance.outcomes import AT, MEASURES, Mailbag
 from benchmarks.verdicts.chance.people import AFTER_DAYS, HISTORY_DAYS, company, good_ones
-from benchmarks.verdicts.chance.trial import ADDRESSES, BadOne, TrialResult, Wish, address, seeded
+from benchmarks.verdicts.chance.trial import ADDRESSES, BadOne, TrialResult, Wish, address, result_of, seeded
 from benchmarks.verdicts.chance.tried import DIRECTIONS
 from benchmarks.verdicts.figures import clopper_pearson, of_random
-from benchmarks.verdicts.fleet import DAY, HOUR
+from benchmarks.verdicts.fleet import DAY, HOUR, Judged
+from tests.support.told import told_alert
 
 TINY = Wish(customers=(3, 6))
 
@@ -117,6 +118,28 @@ def test_deliveries_that_are_held_up_come_after_their_bounces() -> None:
     assert rows.known[delivered].min() >= 2 * HOUR
     assert rows.known[~delivered].min() < HOUR
     assert {1, 4_000} <= looks
+
+
+@pytest.mark.parametrize(("held", "milder"), [(True, True), (True, False), (False, True)])
+def test_bad_one_whose_alert_is_held_is_held_whatever_milder_is_told(held: bool, milder: bool) -> None:
+    trial = seeded(4, 2, Wish(customers=(3, 6), mishaps=(), abusers=("bought list",)))
+    (spree,) = trial.sprees
+    name, at = spree.person.name, spree.begins + 600
+    alerts = [(at, told_alert(customer=name, held=held).data)]
+    alerts += [(at, told_alert(customer=name, level="warning").data)] if milder else []
+    (bad,) = result_of(trial, Judged(alerts)).bad
+    assert (bad.seconds, bad.held) == (600, held)
+
+
+def test_good_one_who_is_accused_before_anything_struck_is_marked() -> None:
+    trial = seeded(4, 3, Wish(customers=(3, 6), mishaps=("outage",), abusers=()))
+    (begins,) = (each.begins for each in trial.mishaps)
+    name = trial.good[0].name
+    said = [
+        result_of(trial, Judged([(at, told_alert(customer=name).data)])).suspended[name]
+        for at in (begins - 60, begins + 60)
+    ]
+    assert ["before anything struck" in each for each in said] == [True, False]
 
 
 def test_directions_are_fleets() -> None:
