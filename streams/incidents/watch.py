@@ -14,7 +14,7 @@ from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.policy import Policy
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.alone import TELLING, FailedAt, worst_hour, worst_place
+from streams.incidents.alone import TELLING, FailedAt, Place, worst_hour, worst_place
 from streams.incidents.arrivals import Arrivals
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.days import DAYS, ComplaintDays
@@ -154,7 +154,7 @@ class IncidentWatch:
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         suspected = [each for each in read_incidents(self._store, since_s).in_force() if each.state == "suspected"]
         doubtful = [each for each in suspected if each.dimension == "all" and each.struck >= LEAST_STRUCK]
-        held = {who: each for who, hour in worst.items() for each in doubtful if hour in each.hours}
+        held = {who: each for who in failed for each in doubtful if _may_be_of(each, failed[who], worst[who])}
         return held | {
             customer: incident
             for customer, each in found.items()
@@ -326,6 +326,14 @@ class IncidentWatch:
         if events and self._announce is not None:
             self._announce(events)
         store_incidents(self._store, changed, now_ms)
+
+
+def _may_be_of(incident: Incident, places: Mapping[Place, int], worst: int) -> bool:
+    """Whether what failed there may be owed to a suspected incident of all mail: most of it was in its hours, or some
+    while it goes on. It began and ended within an hour, so it is asked of the hours beside them, too."""
+    if any(worst + step in incident.hours for step in (-HOUR_S, 0, HOUR_S)):
+        return True
+    return incident.open and any(place.hour in incident.hours for place in places)
 
 
 def _is_doubtful(incident: Incident) -> bool:

@@ -30,7 +30,7 @@ def hour(ground: Ground, who: list[str], count: int, hard: float) -> None:
         for each in who:
             ground.put(*mail(each, HOUR_11 + minute * MINUTE, count // 3, hard, chance))
         now_ms = (HOUR_11 + (minute + 1) * MINUTE) * 1000
-        judge.judge_customers([*ACCOUNTS, *GOOD], now_ms)
+        judge.judge_customers({*ACCOUNTS, *GOOD, *who}, now_ms)
         judge.judge_customers(judge.refresh_incidents(now_ms + 30_000), now_ms + 30_000)
 
 
@@ -40,6 +40,16 @@ def test_accounts_of_long_standing_that_all_have_their_busiest_hour_are_held(gro
     (incident,) = read_incidents(ground.store, 0).in_force()
     assert (incident.dimension, incident.state, incident.leaves_out) == ("all", "suspected", False)
     assert "several times what they ever did in an hour" in incident.why
+
+
+def test_who_fails_a_little_while_it_goes_on_is_held_whatever_its_other_days_were(ground: Ground) -> None:
+    """Of a large sender more failed on other days, in numbers."""
+    chance = random.Random(5)
+    ground.put(*(row for day in range(1, 8) for row in mail("large", HOUR_11 - day * DAY, 12_000, 0.01, chance)))
+    ground.put(*mail("large", HOUR_11 + 2 * MINUTE, 600, 0.15, chance))
+    hour(ground, [*ACCOUNTS, "large"], 900, 0.2)
+    assert "large" in told(ground, held=True)
+    assert told(ground, held=False) == set()
 
 
 def test_network_that_breaks_strikes_usual_mail_and_accuses_nobody(ground: Ground) -> None:
