@@ -144,11 +144,15 @@ def find(
     if len(able) < least:
         return None
     best: Finding | None = None
+    everybody = _with_untold(outcome, accounts, able)
     for raised in RAISED:
         votes = _votes(outcome, able, usual, raised)
         found = _verdict(votes, "", enough, share, least)
         if found is not None:
-            found = _of_one_pool(outcome, votes, found, enough)
+            all_votes = _votes(outcome, everybody, usual, raised)
+            of_all, found = found, _of_one_pool(outcome, all_votes, found, enough)
+            if found is not of_all and _verdict(all_votes, "", enough, share, least) is None:
+                found = None
         if found is not None and _spares_who_is_known(outcome, able, usual, raised, share):
             found = None
         if found is not None and (best is None or found.weight > best.weight):
@@ -168,7 +172,8 @@ def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: 
     raised = min(max(raised, RAISED[0]), RAISED[-1])
     able = _able(outcome, accounts)
     votes = _votes(outcome, able, usual, raised)
-    if any(_alone(votes, of) is not None for of in (_pool_of, _address_of)):
+    everybody = _votes(outcome, _with_untold(outcome, accounts, able), usual, raised)
+    if any(_alone(everybody, of) is not None for of in (_pool_of, _address_of)):
         return True
     return _spared(votes, share) or _spares_who_is_known(outcome, able, usual, raised, share)
 
@@ -260,6 +265,14 @@ def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
         if each.elsewhere.total < TELLING_ELSEWHERE or each.elsewhere.rate < as_bad:
             found.append(each)
     return found
+
+
+def _with_untold(outcome: Outcome, accounts: Sequence[Account], able: list[Account]) -> list[Account]:
+    """Those who can tell, and those of whose mail it is not known yet whether it was given up: that of other pools none
+    has expired may be because of the pool, and then a person looks first."""
+    if all(each.told for each in accounts):
+        return able
+    return _able(outcome, [each._replace(told=True) for each in accounts])
 
 
 def _may_tell(outcome: Outcome, account: Account) -> bool:

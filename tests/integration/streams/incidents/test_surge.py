@@ -45,7 +45,7 @@ def test_accounts_of_long_standing_that_all_have_their_busiest_hour_are_held(gro
 def test_who_fails_a_little_while_it_goes_on_is_held_whatever_its_other_days_were(ground: Ground) -> None:
     """Of a large sender more failed on other days, in numbers."""
     chance = random.Random(5)
-    ground.put(*(row for day in range(1, 8) for row in mail("large", HOUR_11 - day * DAY, 12_000, 0.01, chance)))
+    ground.put(*(row for day in range(1, 8) for row in mail("large", HOUR_11 - day * DAY, 40_000, 0.01, chance)))
     ground.put(*mail("large", HOUR_11 + 2 * MINUTE, 600, 0.15, chance))
     hour(ground, [*ACCOUNTS, "large"], 900, 0.2)
     assert "large" in told(ground, held=True)
