@@ -30,7 +30,7 @@ from jobs.embedded.engine import kill_queries
 from jobs.embedded.form import form_fields, is_form
 from jobs.embedded.native import CUSTOM_SERIALIZATION, framed
 from jobs.embedded.reader import READER, ReaderAccess, RefusedStatementError, checked
-from streams.io.engine import engine_address
+from streams.io.engine import INSERTS, engine_address
 from streams.io.handles import most_connections, raise_handles
 
 #: Ends with the line: what follows is data, of which Native may begin with any byte.
@@ -344,11 +344,11 @@ def _revision(arguments: dict[str, str]) -> int:
 
 
 def _insert(handle: Any, insert: re.Match[bytes], data: bytes, settings: dict[str, str]) -> bytes:
-    clause = _settings(settings)
+    clause = _settings({**settings, **{name: str(value) for name, value in INSERTS.items()}})
     with _spooled(data) as file:
         handle.query(
             f"INSERT INTO {insert['into'].decode()} FROM INFILE {_quoted(str(file))}"
-            f"{' SETTINGS ' + clause if clause else ''} FORMAT {insert['format'].decode()}",
+            f" SETTINGS {clause} FORMAT {insert['format'].decode()}",
             "TabSeparated",
         )
     return b""

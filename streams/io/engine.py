@@ -35,6 +35,11 @@ BOUNDS: Mapping[str, int] = {
 OPTIONS: Mapping[str, int | str] = {**BOUNDS, "config-file": str(Path(__file__).with_name("engine.xml"))}
 
 
+#: Settings of each INSERT. Its rows come in a file with a name of its own, which is gone afterwards; of each the engine
+#: would keep 2 KB to count its rows by, of the latest 4,096 (chDB 4.4): 8 MB, a quarter of an hour's work.
+INSERTS: Mapping[str, int] = {"use_cache_for_count_from_files": 0}
+
+
 def engine_address(path: str) -> str:
     """What `chdb.connect` takes for the folder `path`."""
     return f"{path}?{urlencode(OPTIONS)}"

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.settings import ClickHouse
-from streams.io.engine import OPTIONS
+from streams.io.engine import INSERTS, OPTIONS
 from streams.io.handles import raise_handles
 from streams.io.store_tls import said_of_tls, tls_options, why_gone
 
@@ -96,6 +96,7 @@ class Store:
         self._connect = connect
         self._spoilt = False
         self._refusing = False
+        self._inserts: Mapping[str, int] = {**AT_ONCE, **INSERTS} if settings.path else AT_ONCE
 
     def refuse(self) -> None:
         """Refuse whatever is asked from now on: who asks is to end. Any thread may say so."""
@@ -167,7 +168,7 @@ class Store:
                 list(columns),
                 data=list(columns.values()),
                 column_oriented=True,
-                settings={**AT_ONCE, **(settings or {})},
+                settings={**self._inserts, **(settings or {})},
             )
             try:
                 client.data_insert(context)
@@ -185,7 +186,7 @@ class Store:
             StoreError: the store failed; whether the rows were taken is then unknown.
         """
         try:
-            self._usable().insert_arrow(table, rows, settings={**AT_ONCE, **(settings or {})})
+            self._usable().insert_arrow(table, rows, settings={**self._inserts, **(settings or {})})
         except (ClickHouseError, OSError) as error:
             raise self._failed(error) from error
 
@@ -220,7 +221,9 @@ class Store:
             StoreError: the store failed; whether the rows were taken is then unknown.
         """
         try:
-            self._usable().raw_insert(table, insert_block=rows, settings={**AT_ONCE, **(settings or {})}, fmt="Native")
+            self._usable().raw_insert(
+                table, insert_block=rows, settings={**self._inserts, **(settings or {})}, fmt="Native"
+            )
         except (ClickHouseError, OSError) as error:
             raise self._failed(error) from error
 

@@ -62,6 +62,15 @@ def test_second_insert_with_the_same_token_is_dropped(remote: Store) -> None:
     assert remote.rows("SELECT count() FROM counts")[0][0] == 1
 
 
+def test_engine_keeps_nothing_of_the_files_that_inserts_go_through(remote: Store, store: Store) -> None:
+    """Each has one of its own: by default it keeps 2 KB of each, of 4,096."""
+    kept = "SELECT count() FROM system.schema_inference_cache"
+    before = store.rows(kept)
+    for number in range(2):
+        remote.insert("customers", {"customer": [f"kept-{number}"]})
+    assert store.rows(kept) == before
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(9, 10), (10, 9), (10, 10), (12, 10), (13, 32), (32, 13)])
 def test_block_whose_header_looks_like_white_space_arrives_whole(remote: Store, columns: int, rows: int) -> None:
     """A Native block begins with the numbers of columns and rows; 9, 10, 13 and 32 are white space as bytes."""

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from streams.io.engine import BOUNDS as OURS
 from streams.io.handles import MANY
 from streams.io.store import Store
@@ -21,6 +23,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
 with open_store(ClickHouse(path=sys.argv[1], database="default")):
     print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 """
+FILES = "SELECT count() FROM system.schema_inference_cache"
 REMEMBERED = "SELECT metric, value FROM system.metrics WHERE metric LIKE 'QueryConditionCache%' AND value > 0"
 ROWS = "CREATE TABLE some_rows (at UInt64) ENGINE = MergeTree ORDER BY tuple() AS SELECT number FROM numbers(20000)"
 
@@ -50,5 +53,17 @@ def test_conditions_that_never_come_again_are_not_remembered(store: Store) -> No
         for number in range(3):
             store.rows("SELECT count() FROM some_rows WHERE at > {it:UInt64}", {"it": 30_000 + number})
         assert list(store.rows(REMEMBERED)) == []
+    finally:
+        store.run("DROP TABLE some_rows")
+
+
+def test_nothing_is_kept_of_the_files_that_rows_come_in(store: Store) -> None:
+    """Each INSERT has one of its own: by default the engine keeps 2 KB of each, of 4,096."""
+    store.run("CREATE TABLE some_rows (at UInt64) ENGINE = Memory")
+    before = store.rows(FILES)
+    try:
+        store.insert("some_rows", {"at": [1]})
+        store.insert_table("some_rows", pa.table({"at": pa.array([1], pa.uint64())}))
+        assert store.rows(FILES) == before
     finally:
         store.run("DROP TABLE some_rows")
