@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from schemas.policy_metric import BURNS, LISTED_METRICS, Metric
+from schemas.policy_metric import BURNS, LISTED_METRICS, Metric, window_ms
 from streams.alerts.outcome import SubjectOutcome, alarming
 
 #: What a mailbox provider may do to everybody.
@@ -18,10 +18,13 @@ def alarmed_by_listings(outcomes: Iterable[SubjectOutcome]) -> set[str]:
     }
 
 
-def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> set[str]:
-    """The customers who newly reach such a level because of how their mail fares."""
-    return {
-        outcome.subject.customer
-        for outcome in outcomes
-        if any(BURNS.get(verdict.metric, verdict.metric) in OF_MAIL for verdict in alarming(outcome))
-    }
+def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> dict[str, int]:
+    """The customers who newly reach such a level because of how their mail fares, with the length (ms) of the shortest
+    window that says so: what failed before is not what they alarm by."""
+    found: dict[str, int] = {}
+    for outcome in outcomes:
+        for verdict in alarming(outcome):
+            if BURNS.get(verdict.metric, verdict.metric) in OF_MAIL:
+                customer, length = outcome.subject.customer, window_ms(verdict.window)
+                found[customer] = min(length, found.get(customer, length))
+    return found

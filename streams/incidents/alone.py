@@ -5,12 +5,12 @@ So it is in the first seconds after a start, when a log is read customer by cust
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
-from schemas.times import DAY_S, MINUTE_MS
+from schemas.times import DAY_S, HOUR_S, MINUTE_MS
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 
@@ -104,17 +104,19 @@ class Alone:
         }
 
 
-def failed_at(store: Store, customers: Sequence[str], now_ms: int) -> FailedAt:
-    """How much of customers' mail failed where and when in the last days, of what counts. Who had none is not in it.
+def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int) -> FailedAt:
+    """How much of the mail of those who alarm failed where and when, of what counts, in as many ms as each alarms by,
+    and in the last days at most. Who had none is not in it.
 
     Raises:
         StoreError: the store failed.
     """
     failed: dict[str, dict[Place, int]] = defaultdict(dict)
     asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
-    for part in portions(store, customers):
+    for part in portions(store, sorted(alarmed)):
         for customer, provider, hour, count in store.rows(FAILING, {"customers": part, **asked}):
-            failed[str(customer)][Place(str(provider), int(hour))] = int(count)
+            if (int(hour) + HOUR_S) * 1000 > now_ms - alarmed[str(customer)]:
+                failed[str(customer)][Place(str(provider), int(hour))] = int(count)
     return failed
 
 

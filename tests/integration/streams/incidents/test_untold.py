@@ -5,7 +5,7 @@ import random
 import pytest
 
 from streams.incidents.stored import read_incidents
-from tests.support.api_client import DAY, MINUTE, Row
+from tests.support.api_client import DAY, HOUR, MINUTE, Row
 from tests.support.fleet import HOUR_11, mail
 from tests.support.judging import Ground
 
@@ -106,6 +106,16 @@ def test_first_day_on_which_all_mail_fails_is_an_incident_of_all_mail(ground: Gr
 def test_who_failed_a_little_elsewhere_on_other_days_is_held_by_its_worst_hour(ground: Ground) -> None:
     chance = random.Random(9)
     ground.put(*(row for day in range(1, 8) for row in mail("a", HOUR_11 - day * DAY, 3_000, 0.008, chance)))
+    ground.put(*mail("a", HOUR_11 + 20 * MINUTE, 120, 0.005, chance, "gmail"))
+    ground.judge().judge_customers(["a"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({"a"}, set())
+
+
+def test_worst_hour_of_who_alarms_by_one_window_is_one_of_that_window(ground: Ground) -> None:
+    """In numbers more failed yesterday, of a large mailing that was good."""
+    chance = random.Random(10)
+    ground.put(*(row for day in range(2, 8) for row in mail("a", HOUR_11 - day * DAY, 3_000, 0.005, chance)))
+    ground.put(*mail("a", HOUR_11 - DAY - 2 * HOUR, 30_000, 0.012, chance))
     ground.put(*mail("a", HOUR_11 + 20 * MINUTE, 120, 0.005, chance, "gmail"))
     ground.judge().judge_customers(["a"], NOW_MS)
     assert (held(ground), suspended(ground)) == ({"a"}, set())
