@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE
 from schemas.times import DAY_S
-from streams.incidents.detect import Account, Outcome, Seen
+from streams.incidents.detect import BAD_HISTORY, Account, Outcome, Seen
 
 
 class CellCounts(NamedTuple):
@@ -63,6 +63,8 @@ class Accounts:
     histories: Mapping[int, ByProvider]
     #: The last hour (epoch s) of whose mail some is known to be given up, by customer; None where it was not asked for.
     last_expired: Mapping[str, int] | None = None
+    #: From which failing shares (ratios) on somebody's mail is not good.
+    bad: Mapping[Outcome, float] = field(default_factory=lambda: BAD_HISTORY)
     #: Of a customer in an hour, and before a day: all providers together. It is asked for of each provider and outcome.
     _in_hour: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
     _before: dict[tuple[int, str], CellCounts] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Accounts:
                     address=self.company.get((customer, "ip"), ""),
                     beside=(rest if everywhere else cells[place]).beside(outcome),
                     told=outcome != "expired" or self._is_told(customer, hour),
+                    bad=self.bad,
                 )
             )
         return found

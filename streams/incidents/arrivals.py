@@ -19,7 +19,18 @@ from zlib import crc32
 from schemas.times import DAY_S
 from streams.incidents.cells import HISTORY_S, Cells
 from streams.incidents.days import MOST_ASKED, PART_OF_RAISED
-from streams.incidents.detect import ENOUGH, LEAST_STRUCK, SHARE, Account, Finding, Seen, find, seen_together
+from streams.incidents.detect import (
+    BAD_HISTORY,
+    ENOUGH,
+    LEAST_STRUCK,
+    SHARE,
+    Account,
+    Finding,
+    Outcome,
+    Seen,
+    find,
+    seen_together,
+)
 from streams.incidents.hours import FoundHour, examples_of, hour_of
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -85,11 +96,17 @@ ByProvider = Mapping[str, Mapping[str, WeekMail]]
 
 
 def struck_by_arrivals(
-    mail: ByProvider, place: str, company: Mapping[tuple[str, str], str], *, beside: bool = False
+    mail: ByProvider,
+    place: str,
+    company: Mapping[tuple[str, str], str],
+    *,
+    beside: bool = False,
+    bad: Mapping[Outcome, float] = BAD_HISTORY,
 ) -> tuple[Finding, Sequence[Account]] | None:
     """Who was struck by what came at a provider on a day, and those who were asked; None where nothing did together.
-    `beside`: complaints with a date were found to have come there on that day, too."""
-    accounts = [_account(name, of, place, company) for name, of in _comparable(mail).items()]
+    `beside`: complaints with a date were found to have come there on that day, too. `bad` are the shares (ratios) from
+    which somebody's mail is not good."""
+    accounts = [_account(name, of, place, company)._replace(bad=bad) for name, of in _comparable(mail).items()]
     accounts = [each for each in accounts if each.here.total]
     usual = seen_together(each.usual for each in accounts)
     enough, least = (ENOUGH * PART_BESIDE, 1) if beside else (ENOUGH, LEAST_STRUCK)
@@ -166,7 +183,7 @@ class Arrivals:
             hours = {hour for at in least if at[1] == day for hour in _hours(came[at])}
             company = self._cells.company(list(mail), sorted(hours))
             for place in (place for place in places if (place, day) in least):
-                struck = struck_by_arrivals(mail, place, company, beside=(place, day) in known)
+                struck = struck_by_arrivals(mail, place, company, beside=(place, day) in known, bad=self._cells.bad)
                 if struck is not None:
                     found += _found_hours(place, came[place, day], *struck)
         return found

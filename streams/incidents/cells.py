@@ -13,7 +13,7 @@ from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
-from streams.incidents.detect import LEAST_USUAL, MORE, Outcome
+from streams.incidents.detect import BAD_HISTORY, LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
 from streams.incidents.surge import busiest_hours
@@ -268,6 +268,8 @@ class Cells:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        #: From which failing shares (ratios) on somebody's mail is not good, by the policy in force.
+        self.bad: Mapping[Outcome, float] = BAD_HISTORY
         #: By the midnight that it ends with.
         self._history: dict[int, ByProvider] = {}
         self._usual: dict[int, dict[str, CellCounts]] = {}
@@ -321,7 +323,7 @@ class Cells:
             histories[hour // DAY_S * DAY_S] = self._histories(hour // DAY_S * DAY_S, who)
         is_given_up = any(each.expired for there in by_hour.values() for of in there.values() for each in of.values())
         told = last_expired(self._store, everybody, hours[0]) if is_given_up else None
-        return Accounts(by_hour, asked, company, histories, told)
+        return Accounts(by_hour, asked, company, histories, told, self.bad)
 
     def company(self, customers: Sequence[str], hours: Sequence[int]) -> dict[tuple[str, str], str]:
         """By customer and dimension (`pool`, `ip`, `from`) what most of its mail of some hours (epoch s) has.

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.cells import HISTORY_S, Cells, bound, suspected, suspecting
-from streams.incidents.detect import ENOUGH, SHARE, Account, Finding, Seen, find, seen_together
+from streams.incidents.detect import BAD_HISTORY, ENOUGH, SHARE, Account, Finding, Outcome, Seen, find, seen_together
 from streams.incidents.hours import FoundHour, examples_of, hour_of
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
@@ -101,9 +101,11 @@ def struck_days(
     asked: Collection[ProviderDay],
     company: Mapping[tuple[str, str], str],
     known: Collection[ProviderDay] = (),
+    bad: Mapping[Outcome, float] = BAD_HISTORY,
 ) -> list[Struck]:
     """The days of those asked about on which customers were complained of together, oldest first. Next to a day that
-    is `known` to be struck at a provider half as much is enough there."""
+    is `known` to be struck at a provider half as much is enough there. `bad` are the shares (ratios) from which
+    somebody's mail is not good."""
     found: list[Struck] = []
     days = sorted({day for _, day in asked})
     for day in days:
@@ -113,19 +115,20 @@ def struck_days(
             near = any((place, on) in struck for on in (day - DAY_S, day, day + DAY_S))
             others = any(on == day and other != place for other, on in struck)
             share = SHARE_TOGETHER if others else SHARE
-            if one := _asked(counts, (place,), (day,), found, company, ENOUGH / 2 if near else ENOUGH, share):
+            if one := _asked(counts, (place,), (day,), found, company, bad, ENOUGH / 2 if near else ENOUGH, share):
                 found.append(one)
                 struck.add((place, day))
                 left.remove(place)
-        if len(left) > 1 and (one := _asked(counts, left, (day,), found, company, ENOUGH, SHARE_TOGETHER)):
+        if len(left) > 1 and (one := _asked(counts, left, (day,), found, company, bad, ENOUGH, SHARE_TOGETHER)):
             found.append(one)
-    return found + _struck_together(counts, asked, company, found)
+    return found + _struck_together(counts, asked, company, bad, found)
 
 
 def _struck_together(
     counts: ByDay,
     asked: Collection[ProviderDay],
     company: Mapping[tuple[str, str], str],
+    bad: Mapping[Outcome, float],
     found: Sequence[Struck],
 ) -> list[Struck]:
     """Several days of a provider that were not struck by themselves, the surest of those from each day to the last."""
@@ -136,7 +139,7 @@ def _struck_together(
         # Of several beginnings one may seem right by chance.
         enough = ENOUGH + log(max(len(days), 1))
         each = (
-            _asked(counts, (place,), days[first:], found, company, enough, SHARE_TOGETHER)
+            _asked(counts, (place,), days[first:], found, company, bad, enough, SHARE_TOGETHER)
             for first in range(len(days) - 1)
         )
         some = [one for one in each if one is not None]
@@ -155,6 +158,7 @@ def _asked(
     days: Iterable[int],
     found: Collection[Struck],
     company: Mapping[tuple[str, str], str],
+    bad: Mapping[Outcome, float],
     enough: float,
     share: float,
 ) -> Struck | None:
@@ -163,7 +167,7 @@ def _asked(
     accounts = [
         account
         for customer, cells in counts.items()
-        if (account := _account(customer, cells, some, when, without, company)).here.total
+        if (account := _account(customer, cells, some, when, without, company)._replace(bad=bad)).here.total
     ]
     usual = seen_together(each.usual for each in accounts)
     finding = find("complained", accounts, usual, enough=enough, share=share)
@@ -227,7 +231,7 @@ class ComplaintDays:
         days = sorted({day for _, day in asked})
         of_days = [hour for day in days for hour in range(day, day + DAY_S, HOUR_S)]
         company = self._cells.company(who, of_days)
-        found = struck_days(counts, asked, company, known)
+        found = struck_days(counts, asked, company, known, self._cells.bad)
         if not found:
             return []
         for part in portions(self._store, who):

@@ -25,8 +25,8 @@ Outcome = Literal["hard", "block", "expired", "complained"]
 #: The recipients that a customer must have had in its history to be a witness, all places together.
 LEAST_HISTORY = 200
 #: The failing (complaining) share of its history (a ratio) from which a customer is none: the mildest default
-#: thresholds.
-BAD_HISTORY = {"hard": 0.03, "block": 0.03, "expired": 0.03, "complained": 0.001}
+#: thresholds. Where the mildest of the policy in force are higher, they take their place (`policy_rates`).
+BAD_HISTORY: Mapping[Outcome, float] = {"hard": 0.03, "block": 0.03, "expired": 0.03, "complained": 0.001}
 #: What the fleet's usual rate at a place weighs, in recipients, next to what a customer itself had there.
 FLEET_WEIGHS = 50.0
 #: No usual rate is taken to be lower than this (a ratio): the first failure of all is no incident.
@@ -87,7 +87,7 @@ class Account(NamedTuple):
     and `address` are those that most of its mail went through. `usual` is what it had at this place in the weeks
     before, `elsewhere` what it has in the same hour at all other places, `history` what it had in the weeks before at
     all places together; `beside` are those here who failed in another way. `told`: what failed would be known by now
-    (see `told`).
+    (see `told`). `bad` are the shares (ratios) from which its history and its mail elsewhere are not good.
     """
 
     customer: str
@@ -100,6 +100,7 @@ class Account(NamedTuple):
     address: str = ""
     beside: int = 0
     told: bool = True
+    bad: Mapping[Outcome, float] = BAD_HISTORY
 
 
 class Finding(NamedTuple):
@@ -162,7 +163,7 @@ def find(
 
 def is_good_elsewhere(outcome: Outcome, account: Account) -> bool:
     """Whether the account's mail elsewhere is enough to tell, and good."""
-    return account.elsewhere.total >= TELLING_ELSEWHERE and account.elsewhere.rate < BAD_HISTORY[outcome]
+    return account.elsewhere.total >= TELLING_ELSEWHERE and account.elsewhere.rate < account.bad[outcome]
 
 
 def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float, share: float = SHARE) -> bool:
@@ -261,7 +262,7 @@ def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
     found = []
     for each in some:
         rate = each.here.rate if outcome == "complained" else common
-        as_bad = max(BAD_HISTORY[outcome], rate * AS_BAD_ELSEWHERE)
+        as_bad = max(each.bad[outcome], rate * AS_BAD_ELSEWHERE)
         if each.elsewhere.total < TELLING_ELSEWHERE or each.elsewhere.rate < as_bad:
             found.append(each)
     return found
@@ -280,7 +281,7 @@ def _may_tell(outcome: Outcome, account: Account) -> bool:
     yet whether it failed tells nothing by none that did."""
     if not account.told and account.here.failed <= 0:
         return False
-    history, here, bad = account.history, account.here, BAD_HISTORY[outcome]
+    history, here, bad = account.history, account.here, account.bad[outcome]
     if here.total <= 0 or history.total < LEAST_HISTORY or history.rate >= bad:
         return False
     return account.beside <= here.failed or account.beside < bad * here.total

@@ -16,7 +16,6 @@ from schemas.times import HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts, sum_of
 from streams.incidents.cells import Cells
 from streams.incidents.detect import (
-    BAD_HISTORY,
     ENOUGH,
     LEAST_STRUCK,
     SHARE,
@@ -322,7 +321,7 @@ class Finder:
             elsewhere = Seen(0, 0)
             for each in accounts.of(place, hour, outcome, ()):
                 elsewhere = elsewhere.plus(each.elsewhere) if each.customer in failing else elsewhere
-            if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < BAD_HISTORY[outcome]:
+            if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < self._cells.bad[outcome]:
                 return False
         without = {value for value, at in hit if at == hour} - {place}
         minutes = {

@@ -12,7 +12,7 @@ nearly all of the weight: an abuser's accounts are not nearly all of those who s
 
 from collections.abc import Sequence
 
-from streams.incidents.detect import BAD_HISTORY, LEAST_HISTORY, Account, Finding, Outcome, Seen, find
+from streams.incidents.detect import LEAST_HISTORY, Account, Finding, Outcome, Seen, find
 
 #: So long after its first mail (s) a platform is asked so.
 AGE_S = 24 * 3600
@@ -54,5 +54,5 @@ def _is_good_elsewhere(outcome: Outcome, account: Account) -> bool:
         outcome != "complained"
         and account.history.total < LEAST_HISTORY
         and account.elsewhere.total >= LEAST_ELSEWHERE
-        and account.elsewhere.rate < BAD_HISTORY[outcome]
+        and account.elsewhere.rate < account.bad[outcome]
     )

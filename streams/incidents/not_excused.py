@@ -14,18 +14,9 @@ from collections.abc import Mapping
 from math import log
 from typing import NamedTuple
 
-from schemas.policy import Policy
-from schemas.policy_metric import Metric
 from streams.incidents.accounts import CellCounts, sum_of
 from streams.incidents.detect import TIMES, Outcome, Seen
 
-#: Which rate each outcome is judged by.
-JUDGED_BY: Mapping[Outcome, Metric] = {
-    "hard": "failure",
-    "expired": "failure",
-    "block": "block",
-    "complained": "complaint",
-}
 #: How sure it must be that the rate is above that (natural logarithm of a likelihood ratio; 8 happens by chance once in
 #: 30,000 looks), with at least so many recipients that failed, and no more than this share of all.
 SURE, LEAST_FAILED, MOST_FAILING = 8.0, 5, 0.5
@@ -39,26 +30,6 @@ class Worse(NamedTuple):
     seen: Seen
     others: float
     weight: float
-
-
-def excessive_rates(policy: Policy) -> dict[Outcome, float]:
-    """Of each outcome the rate (a ratio) from which on it is excessive by itself: the least by which a rule for mail to
-    all providers opens `excessive`, or `critical` where it has no such level. Outcomes that no rule calls excessive are
-    left out: nobody is bad by them."""
-    found: dict[Outcome, float] = {}
-    for outcome, metric in JUDGED_BY.items():
-        if outcome == "expired" and not policy.expired_is_failure:
-            continue
-        rates = [
-            threshold
-            for rule in policy.rules
-            if rule.metric == metric and not rule.providers
-            for level, threshold in rule.levels.given()
-            if level in ("excessive", "critical")
-        ]
-        if rates:
-            found[outcome] = min(rates)
-    return found
 
 
 def worse_in_another_way(

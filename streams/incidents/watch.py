@@ -23,7 +23,7 @@ from streams.incidents.finder import Finder
 from streams.incidents.fleet_cells import FleetCells
 from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
-from streams.incidents.not_excused import excessive_rates
+from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
 from streams.io.store import Store
@@ -102,8 +102,10 @@ class IncidentWatch:
         self.name = ""
 
     def set_policy(self, policy: Policy) -> None:
-        """Nobody who is excessive by this policy in another way than an incident explains is excused by it."""
+        """Ask those of incidents who are good by this policy; nobody who is excessive by it in another way than an
+        incident explains is excused."""
         self._finder.excessive = excessive_rates(policy)
+        self._cells.bad = bad_history(policy)
 
     def refresh(self, now_ms: int, alarmed: Collection[str] = ()) -> Changed:
         """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more; the

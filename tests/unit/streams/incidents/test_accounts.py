@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.incident import EVERYWHERE
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.accounts import Accounts, ByProvider, CellCounts
-from streams.incidents.detect import LEAST_STRUCK, Account, Outcome, Seen, find
+from streams.incidents.detect import BAD_HISTORY, LEAST_STRUCK, Account, Outcome, Seen, find
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PROVIDERS, CUSTOMERS, HOURS = ("a", "b", "c"), ("x", "y"), (0, HOUR_S, DAY_S)
@@ -86,6 +86,7 @@ ACCOUNTS = st.lists(
         usual=st.just(Seen(1_000, 1)),
         elsewhere=st.just(Seen(0, 0)),
         history=st.just(Seen(10_000, 10)),
+        bad=st.just(BAD_HISTORY),
     ),
     max_size=8,
 )

@@ -4,14 +4,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from schemas.policy import Policy, load_policy
-from schemas.policy_rule import Levels, Rule
+from schemas.policy import load_policy
 from streams.incidents.accounts import CellCounts
-from streams.incidents.not_excused import excessive_rates, worse_in_another_way
+from streams.incidents.not_excused import worse_in_another_way
+from streams.incidents.policy_rates import excessive_rates
 
 DEFAULT = excessive_rates(load_policy())
 CASES = tomllib.loads(Path(__file__).with_name("not_excused.toml").read_text(encoding="utf-8"))["case"]
@@ -50,39 +49,9 @@ def test_good_ones_are_excused_whatever_an_incident_does_to_them() -> None:
         assert not worse_in_another_way("expired", cells, DEFAULT)
 
 
-def policy(*rules: Rule, expired_is_failure: bool = True) -> Policy:
-    return msgspec.structs.replace(load_policy(), rules=rules, expired_is_failure=expired_is_failure)
-
-
-def rule(name: str, metric: Any, levels: Levels, **more: Any) -> Rule:
-    return Rule(name=name, metric=metric, windows=("1h",), levels=levels, **more)
-
-
-class TestExcessiveRates:
-    def test_they_are_those_of_the_policy_in_force(self) -> None:
-        assert DEFAULT == {"hard": 0.05, "expired": 0.05, "block": 0.25, "complained": 0.003}
-        strict = policy(
-            rule("failure", "failure", Levels(warning=0.01, excessive=0.02, critical=0.04)),
-            rule("failure_of_a_day", "failure", Levels(excessive=0.03)),
-        )
-        assert excessive_rates(strict) == {"hard": 0.02, "expired": 0.02}
-
-    def test_mail_given_up_counts_only_where_it_is_a_failure(self) -> None:
-        assert excessive_rates(policy(rule("f", "failure", Levels(excessive=0.02)), expired_is_failure=False)) == {
-            "hard": 0.02
-        }
-
-    def test_rules_for_some_providers_and_rules_that_only_warn_say_nothing(self) -> None:
-        some = policy(
-            rule("to_gmail", "failure", Levels(excessive=0.01), providers=("gmail",)),
-            rule("block", "block", Levels(warning=0.1)),
-            rule("complaint", "complaint", Levels(critical=0.004)),
-        )
-        assert excessive_rates(some) == {"complained": 0.004}
-
-    def test_who_is_found_depends_on_it(self) -> None:
-        others = {f"good-{number}": CellCounts(1, 0, 240, 0, 400, 159) for number in range(8)}
-        cells = {**others, "list": CellCounts(80, 0, 1200, 0, 2000, 720)}
-        assert set(worse_in_another_way("expired", cells, {"hard": 0.05})) == {"list"}
-        assert not worse_in_another_way("expired", cells, {"hard": 0.15})
-        assert not worse_in_another_way("expired", cells, {})
+def test_who_is_found_depends_on_what_is_excessive() -> None:
+    others = {f"good-{number}": CellCounts(1, 0, 240, 0, 400, 159) for number in range(8)}
+    cells = {**others, "list": CellCounts(80, 0, 1200, 0, 2000, 720)}
+    assert set(worse_in_another_way("expired", cells, {"hard": 0.05})) == {"list"}
+    assert not worse_in_another_way("expired", cells, {"hard": 0.15})
+    assert not worse_in_another_way("expired", cells, {})
