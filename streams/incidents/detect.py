@@ -52,6 +52,9 @@ BY_CHANCE = 1 / 8
 #: Mail elsewhere tells from so many recipients on; who fails there at half the common rate or more is no witness.
 TELLING_ELSEWHERE = 20
 AS_BAD_ELSEWHERE = 0.5
+#: Of who has no history it tells from so many on: of lists of which 12 % fail one in four looks good then, and two of
+#: two in one of thirteen.
+LEAST_NEW = 10
 #: Outcomes for which a pool alone can be the cause.
 OF_POOLS: frozenset[Outcome] = frozenset({"block", "expired"})
 
@@ -170,7 +173,7 @@ def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: 
     """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio); or it is
     seen to be of one pool or address alone, or of those who send to this place alone, however many these are. `share`
     is that of the weight which the struck must still have."""
-    raised = min(max(raised, RAISED[0]), RAISED[-1])
+    raised = max(raised, RAISED[0])
     able = _able(outcome, accounts)
     votes = _votes(outcome, able, usual, raised)
     everybody = _votes(outcome, _with_untold(outcome, accounts, able), usual, raised)
@@ -234,20 +237,50 @@ def nobody_can_tell(
     spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is clearly spared of
     that rate, since of a bad list that fails everywhere none of a few fails by chance; or a second one was struck in
     the very hour; or the hour is `beside` one that is an incident there. (In a fleet of five hardly more send in one
-    hour.)"""
+    hour.)
+
+    Of those without a history, whose mail elsewhere in the hour is good, nobody can tell either where a second one was
+    struck, however many they are: they make no incident, but two who fail at one place alone hardly do so by chance."""
     able = _able(outcome, accounts)
+    is_new = all(each.customer != customer for each in able)
+    if is_new:
+        able = _able(outcome, [_as_known(outcome, each) for each in accounts])
     mine = next((each for each in able if each.customer == customer), None)
     if mine is None:
         return False
     raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
-    votes = _votes(outcome, able, usual, raised)
-    struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
-    if mine.owner not in struck or any(vote.weight <= -STRUCK for vote in votes):
+    struck = _struck_with(mine, _votes(outcome, able, usual, raised))
+    if not struck:
         return False
+    if is_new:
+        return len(struck) > 1 or beside
     if len(struck) != 1 or beside:
         return len(struck) < LEAST_STRUCK
     elsewhere = _votes(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
     return is_good_elsewhere(outcome, mine) and any(vote.weight <= -MOST for vote in elsewhere)
+
+
+def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
+    """Whether at some rate a customer of good history was struck, and nobody who can tell was clearly spared of it."""
+    able = _able(outcome, accounts)
+    mine = next((each for each in able if each.customer == customer), None)
+    return mine is not None and any(
+        _struck_with(mine, _votes(outcome, able, usual, raised)) for raised in RAISED if raised <= mine.here.rate
+    )
+
+
+def _struck_with(mine: Account, votes: Sequence[_Vote]) -> set[str]:
+    """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared."""
+    struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
+    return struck if mine.owner in struck and all(vote.weight > -STRUCK for vote in votes) else set()
+
+
+def _as_known(outcome: Outcome, account: Account) -> Account:
+    """As if it had a good history, where it has none and its mail elsewhere in the hour is good."""
+    if account.history.total >= LEAST_HISTORY or account.elsewhere.total < LEAST_NEW:
+        return account
+    is_good = outcome != "complained" and account.elsewhere.rate < account.bad[outcome]
+    return account._replace(history=Seen(LEAST_HISTORY, 0)) if is_good else account
 
 
 def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
@@ -290,7 +323,9 @@ def _may_tell(outcome: Outcome, account: Account) -> bool:
 def _votes(
     outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float, most: float = MOST
 ) -> list[_Vote]:
-    """One vote for each owner: that of its accounts together, no more than `most` either way."""
+    """One vote for each owner: that of its accounts together, no more than `most` either way. Where all mail of those
+    who were struck failed (`raised` is 1), a single delivery would prove that nobody was."""
+    raised = min(raised, RAISED[-1])
     fleet = max(usual.rate, LEAST_USUAL[outcome])
     weights: dict[str, float] = defaultdict(float)
     named: dict[str, Account] = {}

@@ -29,6 +29,8 @@ from streams.incidents.detect import (
     is_over,
     is_spared_meanwhile,
     nobody_can_tell,
+    none_is_spared,
+    seen_together,
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
@@ -165,11 +167,46 @@ class Finder:
             outcome = max(OF_FAILURES, key=lambda each: here.seen(each).failed)
             some = self._witnesses(accounts, outcome, place, hour, hit)
             usual = self.usual(place, hour).seen(outcome)
-            if nobody_can_tell(outcome, some, usual, customer, beside=_is_beside(place, hour, hit)):
+            beside = _is_beside(place, hour, hit)
+            nobody = nobody_can_tell(outcome, some, usual, customer, beside=beside)
+            if beside and not nobody:
+                # It began, or ended, within the hour: mail of its other minutes does not tell.
+                meanwhile = self._meanwhile(some, place, hour, outcome, hit, customer)
+                nobody = none_is_spared(outcome, meanwhile, usual, customer)
+            if nobody:
                 finding = Finding("", here.seen(outcome).rate, (customer,), (), 0.0)
                 hour_of_it = self._found_hour(place, hour, outcome, some, finding)
                 found[customer] = hour_of_it._replace(suspected=True)
         return found
+
+    def _minutes(
+        self, some: list[Account], place: str, hour: int, outcome: Outcome, hit: Collection[ProviderHour]
+    ) -> dict[str, dict[int, Seen]]:
+        """What each of some customers had at a place by the minute of an hour."""
+        without = {value for value, at in hit if at == hour} - {place}
+        return {
+            customer: {minute: cells.seen(outcome) for minute, cells in of.items()}
+            for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
+        }
+
+    def _meanwhile(
+        self,
+        some: list[Account],
+        place: str,
+        hour: int,
+        outcome: Outcome,
+        hit: Collection[ProviderHour],
+        customer: str,
+    ) -> list[Account]:
+        """Some accounts with what they had there in those minutes of the hour in which a customer failed."""
+        minutes = self._minutes(some, place, hour, outcome, hit)
+        failed = {minute for minute, seen in minutes.get(customer, {}).items() if seen.failed}
+        return [
+            each._replace(
+                here=seen_together(seen for at, seen in minutes.get(each.customer, {}).items() if at in failed)
+            )
+            for each in some
+        ]
 
     def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
         """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
@@ -323,11 +360,7 @@ class Finder:
                 elsewhere = elsewhere.plus(each.elsewhere) if each.customer in failing else elsewhere
             if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < self._cells.bad[outcome]:
                 return False
-        without = {value for value, at in hit if at == hour} - {place}
-        minutes = {
-            customer: {minute: cells.seen(outcome) for minute, cells in of.items()}
-            for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
-        }
+        minutes = self._minutes(some, place, hour, outcome, hit)
         return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
 
 

@@ -119,3 +119,24 @@ def test_worst_hour_of_who_alarms_by_one_window_is_one_of_that_window(ground: Gr
     ground.put(*mail("a", HOUR_11 + 20 * MINUTE, 120, 0.005, chance, "gmail"))
     ground.judge().judge_customers(["a"], NOW_MS)
     assert (held(ground), suspended(ground)) == ({"a"}, set())
+
+
+@pytest.mark.parametrize(("minute", "expected"), [(-8, "held"), (-40, "suspended")], ids=["its minutes", "before it"])
+def test_who_fails_in_the_first_minutes_of_what_then_hits_everybody_is_held(
+    ground: Ground, minute: int, expected: str
+) -> None:
+    """Others sent there earlier in that hour, and were well; nobody but that one in its last ten minutes."""
+    chance, others = random.Random(11), ["b", "c", "d", "e"]
+    ground.put(*(row for each in ["a", *others] for row in week(each, chance)))
+    for each in others:
+        ground.put(*mail(each, HOUR_11 - 40 * MINUTE, 400, 0.005, chance))
+        ground.put(*mail(each, HOUR_11 + 5 * MINUTE, 400, 0.005, chance, "gmail"))
+    ground.put(*mail("a", HOUR_11 + minute * MINUTE, 700, 0.005, chance, "gmail"))
+    judge = ground.judge()
+    judge.refresh_incidents((HOUR_11 + 10 * MINUTE) * 1000)
+    judge.judge_customers(["a", *others], (HOUR_11 + 11 * MINUTE) * 1000)
+    assert {"held": held(ground), "suspended": suspended(ground)} == {
+        "held": set(),
+        "suspended": set(),
+        expected: {"a"},
+    }

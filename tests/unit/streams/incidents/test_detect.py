@@ -136,6 +136,35 @@ def test_several_who_are_unharmed_in_the_very_minutes_say_that_it_is_the_others(
     assert is_spared_meanwhile("hard", some, FAILING, 0.12, minutes) == theirs
 
 
+@pytest.mark.parametrize(("spared", "theirs"), [(6, True), (0, False)])
+def test_those_who_were_struck_may_have_failed_in_full(spared: int, theirs: bool) -> None:
+    some = accounts(
+        [
+            {"count": 8, "here": [200, 200], "history": [10, 2000]},
+            {"count": spared, "here": [0, 100], "history": [10, 2000]},
+        ]
+    )
+    minutes = {
+        each.customer: dict.fromkeys(range(20), Seen(10, 10) if each.here.failed else Seen(5, 0)) for each in some
+    }
+    assert is_spared_meanwhile("hard", some, FAILING, 1.0, minutes) == theirs
+    assert is_over("hard", some, FAILING, 1.0) is False
+
+
+@given(st.sampled_from(["hard", "block", "expired", "complained"]), st.floats(0, 1), st.floats(0, 1))
+def test_no_rate_is_too_high_or_too_low_to_be_asked_of(outcome: Any, raised: float, usual: float) -> None:
+    some = accounts(
+        [
+            {"count": 4, "here": [failed, total], "usual": [failed, total], "history": [10, 2000]}
+            for failed, total in ((0, 1), (1, 1), (50, 50), (0, 50), (25, 50))
+        ]
+    )
+    minutes = {each.customer: {0: each.here} for each in some}
+    seen = Seen(1_000, round(1_000 * usual))
+    assert is_spared_meanwhile(outcome, some, seen, raised, minutes) in (True, False)
+    assert is_over(outcome, some, seen, raised) in (True, False)
+
+
 def test_a_few_small_ones_are_unharmed_by_chance_where_a_fifth_is_refused() -> None:
     chance = np.random.default_rng(5)
     some = accounts([{"count": 60, "here": [4, 20], "history": [10, 2000]}])
