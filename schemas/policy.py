@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from schemas.levels import Level
 from schemas.listing import Weight
 from schemas.policy_metric import (
     DEFAULT_LEAST_MAIL,
@@ -164,6 +165,11 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         rules = [rule for rule in self.rules if rule.metric == SPIKE]
         rules += [each.applied(rule) for rule in rules for each in self.overrides if each.rule == rule.name]
         return min((least for rule in rules for _, least in rule.checks), default=None)
+
+    def levels_of(self, metric: Metric) -> list[tuple[Level, float]]:
+        """The levels, with their thresholds, of all rules that judge a metric by mail to all providers."""
+        rules = (rule for rule in self.rules if rule.metric == metric and not rule.mail_to)
+        return [level for rule in rules for level in rule.levels.given()]
 
     @property
     def mail_to(self) -> frozenset[tuple[str, ...]]:

@@ -216,8 +216,7 @@ def weights(policy: Policy) -> list[float]:
     mail to all providers that would be; 0 where no rule does."""
     found = []
     for metric in METRICS:
-        rules = (rule for rule in policy.rules if rule.metric == metric and not rule.mail_to)
-        mildest = min((threshold for rule in rules for _, threshold in rule.levels.given()), default=0.0)
+        mildest = min((threshold for _, threshold in policy.levels_of(metric)), default=0.0)
         found.append(1 / mildest if mildest else 0.0)
     return found
 

@@ -15,7 +15,7 @@ where those who are seen to be good elsewhere are unharmed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import lgamma, log
 from typing import Literal, NamedTuple
 
@@ -199,6 +199,19 @@ def _spares_who_is_known(outcome: Outcome, able: Sequence[Account], usual: Seen,
     return sum(vote.weight <= -STRUCK for vote in votes) >= LEAST_STRUCK and _spared(votes, share)
 
 
+def in_minutes(
+    accounts: Iterable[Account], minutes: Mapping[str, Mapping[int, Seen]], some: Collection[int]
+) -> list[Account]:
+    """Accounts with what they had at the place in some minutes alone, of what each customer had there by the minute;
+    without those who had nothing then."""
+    found = []
+    for each in accounts:
+        here = seen_together(seen for minute, seen in minutes.get(each.customer, {}).items() if minute in some)
+        if here.total:
+            found.append(each._replace(here=here))
+    return found
+
+
 def is_spared_meanwhile(
     outcome: Outcome,
     accounts: Sequence[Account],
@@ -218,14 +231,7 @@ def is_spared_meanwhile(
         for minute, seen in minutes.get(each.customer, {}).items() if each.owner in struck else ():
             theirs[minute] = theirs[minute].plus(seen)
     bad = {minute for minute, seen in theirs.items() if seen.rate >= raised / 2}
-    meanwhile = []
-    for each in able:
-        here = Seen(0, 0)
-        for minute, seen in minutes.get(each.customer, {}).items():
-            here = here.plus(seen) if minute in bad else here
-        if here.total:
-            meanwhile.append(each._replace(here=here))
-    votes = _votes(outcome, meanwhile, usual, raised, MOST_MEANWHILE)
+    votes = _votes(outcome, in_minutes(able, minutes, bad), usual, raised, MOST_MEANWHILE)
     spared = [-vote.weight for vote in votes if vote.weight <= -STRUCK and vote.account.owner not in struck]
     return len(spared) >= LEAST_STRUCK and sum(spared) - _ways(len(votes), len(spared)) >= ENOUGH_MEANWHILE
 

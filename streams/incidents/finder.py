@@ -25,6 +25,7 @@ from streams.incidents.detect import (
     Outcome,
     Seen,
     find,
+    in_minutes,
     is_good_elsewhere,
     is_over,
     is_spared_meanwhile,
@@ -171,8 +172,9 @@ class Finder:
             nobody = nobody_can_tell(outcome, some, usual, customer, beside=beside)
             if beside and not nobody:
                 # It began, or ended, within the hour: mail of its other minutes does not tell.
-                meanwhile = self._meanwhile(some, place, hour, outcome, hit, customer)
-                nobody = none_is_spared(outcome, meanwhile, usual, customer)
+                minutes = self._minutes(some, place, hour, outcome, hit)
+                failed = {minute for minute, seen in minutes.get(customer, {}).items() if seen.failed}
+                nobody = none_is_spared(outcome, in_minutes(some, minutes, failed), usual, customer)
             if nobody:
                 finding = Finding("", here.seen(outcome).rate, (customer,), (), 0.0)
                 hour_of_it = self._found_hour(place, hour, outcome, some, finding)
@@ -188,25 +190,6 @@ class Finder:
             customer: {minute: cells.seen(outcome) for minute, cells in of.items()}
             for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
         }
-
-    def _meanwhile(
-        self,
-        some: list[Account],
-        place: str,
-        hour: int,
-        outcome: Outcome,
-        hit: Collection[ProviderHour],
-        customer: str,
-    ) -> list[Account]:
-        """Some accounts with what they had there in those minutes of the hour in which a customer failed."""
-        minutes = self._minutes(some, place, hour, outcome, hit)
-        failed = {minute for minute, seen in minutes.get(customer, {}).items() if seen.failed}
-        return [
-            each._replace(
-                here=seen_together(seen for at, seen in minutes.get(each.customer, {}).items() if at in failed)
-            )
-            for each in some
-        ]
 
     def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
         """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
@@ -355,9 +338,8 @@ class Finder:
         if len(some) - len(failing) < LEAST_STRUCK or outcome == "complained":
             return False
         if place != EVERYWHERE:
-            elsewhere = Seen(0, 0)
-            for each in accounts.of(place, hour, outcome, ()):
-                elsewhere = elsewhere.plus(each.elsewhere) if each.customer in failing else elsewhere
+            every = accounts.of(place, hour, outcome, ())
+            elsewhere = seen_together(each.elsewhere for each in every if each.customer in failing)
             if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < self._cells.bad[outcome]:
                 return False
         minutes = self._minutes(some, place, hour, outcome, hit)

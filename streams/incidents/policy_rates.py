@@ -1,9 +1,8 @@
 """What the policy in force calls bad, for those who ask about incidents: which customers can tell of one, and whom one
 does not excuse. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from schemas.levels import Level
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
 from streams.incidents.detect import BAD_HISTORY, Outcome
@@ -25,7 +24,7 @@ def excessive_rates(policy: Policy) -> dict[Outcome, float]:
     left out: nobody is bad by them."""
     found: dict[Outcome, float] = {}
     for outcome, metric in JUDGED_BY.items():
-        rates = [at for level, at in _levels(policy, metric) if level in ("excessive", "critical")]
+        rates = [at for level, at in policy.levels_of(metric) if level in ("excessive", "critical")]
         if rates and (outcome != "expired" or policy.expired_is_failure):
             found[outcome] = min(rates)
     return found
@@ -37,11 +36,5 @@ def bad_history(policy: Policy) -> dict[Outcome, float]:
     incident. A stricter policy asks for no better witnesses: who fails a little can tell of an outage as well."""
     found = dict(BAD_HISTORY)
     for outcome, metric in TOLD_BY.items():
-        found[outcome] = max(found[outcome], min((at for _, at in _levels(policy, metric)), default=0.0))
+        found[outcome] = max(found[outcome], min((at for _, at in policy.levels_of(metric)), default=0.0))
     return found
-
-
-def _levels(policy: Policy, metric: Metric) -> Iterator[tuple[Level, float]]:
-    for rule in policy.rules:
-        if rule.metric == metric and not rule.mail_to:
-            yield from rule.levels.given()
