@@ -7,6 +7,7 @@ from streams.adapt import MAILS, ses
 from streams.adapt.base import AdaptError
 from streams.adapt.form import form_fields, is_form
 from streams.adapt.mandrill import FORM_FIELD
+from streams.adapt.xarf import xarf_joined, xarf_parts
 
 #: Formats whose bodies are arrays of events, as many as came together: up to 1,000 of Mandrill
 #: (https://mandrill.zendesk.com/hc/en-us/articles/360038740594-Webhook-Format) and of SparkPost
@@ -26,8 +27,9 @@ def pieces(format_name: str, body: bytes, most: int) -> list[bytes]:
     if len(body) <= most:
         return [body]
     if format_name in MAILS:
+        reports = xarf_parts(body)
         # What a report says stands before the mail that it is about.
-        return [body[:most]]
+        return [body[:most]] if len(reports) < 2 else [xarf_joined(each) for each in _groups(reports, most)]
     try:
         if format_name == "ses":
             return _arrays(ses.parts(body), most)
@@ -43,20 +45,20 @@ def _array(format_name: str, body: bytes) -> bytes:
 
 
 def _arrays(events: list[bytes], most: int) -> list[bytes]:
-    found: list[bytes] = []
-    begun: list[bytes] = []
-    size = 0
+    # The bracket at the end; at the beginning, and between two, is what a group has for each.
+    return [b"[" + b",".join(each) + b"]" for each in _groups(events, most - 1)]
+
+
+def _groups(events: list[bytes], most: int) -> list[list[bytes]]:
+    """As few as may be, each of at most `most` bytes with one more for each event."""
+    found: list[list[bytes]] = []
+    size = most
     for event in events:
-        if len(event) + 2 > most:
+        if len(event) + 1 > most:
             raise TooLargeError
-        # Two brackets, and a comma before each event but the first.
-        if begun and size + len(event) + len(begun) + 2 > most:
-            found.append(_joined(begun))
-            begun, size = [], 0
-        begun.append(event)
-        size += len(event)
-    return [*found, _joined(begun)]
-
-
-def _joined(events: list[bytes]) -> bytes:
-    return b"[" + b",".join(events) + b"]"
+        size += len(event) + 1
+        if size > most:
+            found.append([])
+            size = len(event) + 1
+        found[-1].append(event)
+    return found

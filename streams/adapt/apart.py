@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from schemas.event import MAX_EVENT_BYTES
 from streams.adapt import (
+    arf,
     brevo,
     dsn,
     dsn_parts,
@@ -35,6 +36,7 @@ from streams.adapt import (
     socketlabs,
     sparkpost,
     unisender,
+    xarf,
 )
 from streams.adapt.base import AdaptError, Context
 from streams.adapt.json_parts import json_parts, one_message
@@ -109,6 +111,7 @@ _PARTINGS: Mapping[AnyAdapter[Any], Parting] = {
             brevo, hetrixtools, listings, mailersend, mailjet, postal, postmark, resend, sendgrid, socketlabs,
         )
     },
+    arf.adapt: Parting(xarf.xarf_parts, xarf.xarf_joined, lambda: arf.adapt),
     dsn.adapt: Parting(dsn_parts.parts, dsn_parts.joined, lambda: dsn.adapt, "recipient", count=dsn_parts.count),
     kumomta.adapt: Parting(json_parts, one_message, lambda: kumomta.LogFile().adapt),
     mailgun.adapt: _json(mailgun.adapt, mailgun.parts),

@@ -1,4 +1,4 @@
-"""Feedback reports by mail (RFC 5965): one whole mail a message, or a report in JSON (XARF).
+"""Feedback reports by mail (RFC 5965): one whole mail a message, or reports in JSON (XARF), one or several.
 
 Abuse, fraud, virus, opt-out and other reports are complaints; `not-spam` and `auth-failure` (RFC 6591) are reports
 that count in no rate. The shapes in which they come are in `streams.adapt.found_reports`. Read too are Apple Mail's
@@ -20,7 +20,7 @@ from streams.adapt.base import AdaptError, Context
 from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, named_addresses, set_recipient
-from streams.adapt.found_reports import JMRP_RECIPIENT, TYPE, FoundReport, reports_in
+from streams.adapt.found_reports import JMRP_RECIPIENT, TYPE, FoundReport, reports_in, xarf_reports
 from streams.adapt.mail_report import (
     Report,
     addresses,
@@ -38,7 +38,7 @@ from streams.adapt.no_report import is_no_report
 from streams.adapt.places import MESSAGE_ID
 from streams.adapt.sent_from import sent_from
 from streams.adapt.trust import MOST_UNPROVEN, check_reporter
-from streams.adapt.xarf import REPORTER, is_xarf, read_xarf
+from streams.adapt.xarf import REPORTER, split_xarf
 
 NAME = "arf"
 
@@ -63,26 +63,27 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
             raise AdaptError(f"report {number}: {error}" if many else str(error)) from error
     if events:
         by_user = all(isinstance(each, Headers) for each in found.reports)
-        check_reporter(found.headers, len(events), context.options(NAME), context, MOST_UNPROVEN, by_user=by_user)
+        mails = len(found.reports) if found.alone else 1
+        options = context.options(NAME)
+        check_reporter(found.headers, len(events), options, context, MOST_UNPROVEN, by_user=by_user, mails=mails)
     return events
 
 
 class _Found(NamedTuple):
-    """The header fields of the mail, none of a report without one, and what is in it."""
+    """The header fields of the mail, none of reports without one, and what is in it. Reports that came `alone`, in no
+    mail, are a batch, of which as many are taken as if each had come by itself."""
 
     headers: Headers
     reports: Sequence[FoundReport | Headers]
+    alone: bool = False
 
 
 def _reports(raw: bytes, context: Context) -> _Found | None:
     """The reports of a message, or the header fields of a mail that unsubscribes; None where it is none of these, and
     need not be."""
-    if is_xarf(raw):
-        report = read_xarf(raw)
-        if report is None:
-            return None
-        alone = FoundReport(report.headers, report.fields, report.original)
-        return _Found(Headers(), [alone])
+    if (batch := split_xarf(raw)) is not None:
+        arrival, texts = batch
+        return _Found(Headers(), list(xarf_reports(texts, arrival)), alone=True)
     mail = read_mail(raw)
     found = list(reports_in(mail, context.providers))
     if found:

@@ -8,11 +8,13 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from schemas.feedback_loops import load_feedback_loops
 from schemas.providers import Providers
+from streams.adapt.base import AdaptError
+from streams.adapt.json_parts import json_parts
 from streams.adapt.mail_report import WHOLE, addresses, from_domain, original_of
 from streams.adapt.mime import Headers, MimePart, leaves, read_headers, read_part
 from streams.adapt.xarf import is_xarf, read_xarf
@@ -56,12 +58,37 @@ def reports_in(mail: MimePart, providers: Providers, depth: int = 0) -> Iterator
     fields = _fields(parts)
     document = next((each for each in parts if each.content_type in _JSON and is_xarf(each.decoded())), None)
     if document is not None:
-        report = read_xarf(document.decoded())
-        yield FoundReport(_over(mail.headers, report.headers), report.fields, report.original) if report else None
+        found = xarf_reports(json_parts(document.decoded()), mail.headers)
+        yield from found
+        if not found:
+            yield None
     elif fields is not None:
         yield FoundReport(mail.headers, fields, original_of(parts) or _loose_original(parts))
     else:
         yield from _without_fields(mail, parts, providers, depth)
+
+
+def xarf_reports(texts: Sequence[bytes], headers: Headers) -> list[FoundReport]:
+    """Those of reports in JSON that are about mail; they came in a mail with these header fields, of which one alone
+    has the id.
+
+    Raises:
+        AdaptError: one of them is no JSON, and which.
+    """
+    found: list[FoundReport] = []
+    several = len(texts) > 1
+    above = Headers({name: each for name, each in headers.fields.items() if name != "message-id" or not several})
+    for number, text in enumerate(texts, start=1):
+        try:
+            report = read_xarf(text)
+        except AdaptError as error:
+            raise AdaptError(f"report {number}: {error}" if several else str(error)) from error
+        if report is not None:
+            above = Headers(
+                {name: each for name, each in headers.fields.items() if name != "message-id" or not several}
+            )
+            found.append(FoundReport(_over(above, report.headers), report.fields, report.original))
+    return found
 
 
 def _without_fields(

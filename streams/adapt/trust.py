@@ -32,10 +32,18 @@ class RefusedReportError(AdaptError):
 
 
 def check_reporter(
-    headers: Headers, recipients: int, options: FormatOptions, context: Context, most: int, *, by_user: bool = False
+    headers: Headers,
+    recipients: int,
+    options: FormatOptions,
+    context: Context,
+    most: int,
+    *,
+    by_user: bool = False,
+    mails: int = 1,
 ) -> None:
     """Whether a mail with these header fields may report so many recipients. `most` are taken of one whose reporter
-    nobody vouches for, if the options do not say. A user who reports (`by_user`) need not be known.
+    nobody vouches for, if the options do not say; of a batch that stands for so many `mails` as many times. A user who
+    reports (`by_user`) need not be known.
 
     Raises:
         RefusedReportError: it may not, and why.
@@ -51,7 +59,7 @@ def check_reporter(
         )
     if trust.reporters == "known" and not by_user and not _is_known(proven, options, context):
         raise RefusedReportError(f"the report is refused: {proven} is not known to report (`reporter_domains`)")
-    limit = trust.max_recipients or most
+    limit = (trust.max_recipients or most) * mails
     if not proven and recipients > limit:
         raise RefusedReportError(
             f"the report is refused: it names {recipients:,} recipients, and of a mail for whose reporter"

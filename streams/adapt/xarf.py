@@ -5,6 +5,7 @@ A report is turned into the fields that ARF has for the same, so that both are r
 """
 
 import binascii
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -15,7 +16,8 @@ from schemas.event import MAX_EVENT_BYTES
 from streams.adapt.base import AdaptError
 from streams.adapt.common import plain, stable_id
 from streams.adapt.field_paths import find_field
-from streams.adapt.mime import Headers, read_part
+from streams.adapt.json_parts import json_parts, one_message
+from streams.adapt.mime import Headers, read_headers, read_part
 
 #: What a report of mail is called: the category of version 4, the classes and types of those before.
 _TYPES = {
@@ -36,6 +38,9 @@ _MOST_SAMPLES = 20
 REPORTER = "x-reporter-domain"
 
 _DECODER = msgspec.json.Decoder(dict[str, Any])
+_BOM = b"\xef\xbb\xbf"
+#: What stands above reports that came alone: one field that tells when.
+_ABOVE = re.compile(rb"Delivery-Date:[^\r\n]{0,80}\r\n\r\n")
 
 
 class XarfReport(msgspec.Struct, frozen=True):
@@ -47,9 +52,44 @@ class XarfReport(msgspec.Struct, frozen=True):
 
 
 def is_xarf(raw: bytes) -> bool:
-    """Whether JSON text looks like such a report, without reading it."""
+    """Whether JSON text looks like such a report, or several of them, without reading it."""
     head = raw[:MAX_EVENT_BYTES].lower()
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and any(f'"{mark}"'.encode() in head for mark in _MARKS)
+    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    return begin in (b"{", b"[") and any(f'"{mark}"'.encode() in head for mark in _MARKS)
+
+
+def arrived_xarf(raw: bytes, field: bytes) -> bytes:
+    """Reports alone, below the header field that tells when they came."""
+    return field + b"\r\n\r\n" + raw
+
+
+def split_xarf(raw: bytes) -> tuple[Headers, list[bytes]] | None:
+    """The header fields above reports alone, and each of them: one, an array, or several joined or a line each. None
+    where it is something else, such as a mail with a report in it: that has more fields than ours."""
+    field, body = _head(raw)
+    return (read_headers(field), json_parts(body.removeprefix(_BOM))) if is_xarf(body) else None
+
+
+def xarf_parts(raw: bytes) -> list[bytes]:
+    """Each of several reports as a message by itself; the message itself where it is no such thing."""
+    found = split_xarf(raw)
+    if found is None or len(found[1]) < 2:
+        return [raw]
+    field = _head(raw)[0]
+    return [field + each for each in found[1]]
+
+
+def xarf_joined(parts: list[bytes]) -> bytes:
+    """One message of several that `xarf_parts` made of one."""
+    if len(parts) == 1:
+        return parts[0]
+    return _head(parts[0])[0] + one_message([_head(each)[1] for each in parts])
+
+
+def _head(raw: bytes) -> tuple[bytes, bytes]:
+    """(the field of ours with the blank line behind it, what follows)."""
+    found = _ABOVE.match(raw)
+    return (found[0], raw[found.end() :]) if found else (b"", raw)
 
 
 def read_xarf(raw: bytes) -> XarfReport | None:
@@ -59,7 +99,7 @@ def read_xarf(raw: bytes) -> XarfReport | None:
         AdaptError: not JSON.
     """
     try:
-        record = _DECODER.decode(raw.removeprefix(b"\xef\xbb\xbf"))
+        record = _DECODER.decode(raw.removeprefix(_BOM))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise AdaptError(f"the XARF report cannot be read: {plain(error)}") from error
     version_4 = bool(find_field("xarf_version", record))

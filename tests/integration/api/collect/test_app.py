@@ -20,8 +20,10 @@ from api.collect.lmtp_socket import listen_lmtp
 from api.collect.serve import build_collector
 from api.stack.reading import batch_readers
 from schemas.collect import Collect, Source
+from schemas.providers import load_providers
 from schemas.settings import Kafka, Settings, SettingsError
 from schemas.settings_file import load_settings
+from streams.adapt import Context, adapter
 from streams.intake.ingest import IngestWorker
 from streams.io.broker import BrokerError
 from streams.io.store import Store
@@ -138,6 +140,23 @@ def test_report_by_mail_is_taken_over_http_and_lmtp_and_cut_where_it_is_large(em
         assert key == b"fbl"
         assert dated.startswith(b"Delivery-Date: ")
         assert rest == sent[: 1_000_000 - len(dated) - 2]
+
+
+def test_report_in_json_without_a_time_is_of_when_it_was_taken(embedded_kafka: Kafka) -> None:
+    """One alone or an array of them, as RFC 9477 allows; what JSON it is else is kept as it came."""
+    told = {"xarf_version": "4.0.0", "category": "messaging", "type": "spam", "protocol": "smtp", "smtp_to": "i@gmx.de"}
+    reports = [{**told, "report_id": str(number), "smtp_from": "b@acme.example"} for number in range(3)]
+    kafka = with_topics(embedded_kafka)
+    with serving(kafka) as running:
+        for body in (reports[0], reports, {"some": "json"}):
+            answer = running.post("arf/fbl", json.dumps(body).encode(), {"authorization": "Bearer t0ken"})
+            assert answer.status_code == 200
+    alone, batch, other = (value for _, value in messages(kafka, "mail.webhooks.arf", 3))
+    context = Context(b"a key", load_providers())
+    events = [*adapter("arf")(alone, context), *adapter("arf")(batch, context)]
+    assert [event.time_ms for event in events] == [int(NOW_S) * 1000] * 4
+    assert len({event.id for event in events}) == 3, "the first came twice"
+    assert json.loads(other) == {"some": "json"}
 
 
 def test_mail_that_no_broker_acknowledges_stays_with_its_server() -> None:

@@ -40,6 +40,22 @@ def test_events_of_pieces_are_those_of_the_body(form: str) -> None:
     assert [event for piece in found for event in adapter(form)(piece, context)] == adapter(form)(body, context)
 
 
+@pytest.mark.parametrize("above", ["", "Delivery-Date: Mon, 03 Mar 2025 09:11:12 +0000\r\n\r\n"])
+@pytest.mark.parametrize("joint", [",", "\n"])
+def test_reports_in_json_are_divided_between_reports(above: str, joint: str) -> None:
+    told = {"xarf_version": "4.0.0", "category": "messaging", "type": "spam", "smtp_from": "b@acme.example"}
+    dated = {**told, "timestamp": "2025-03-03T09:11:12Z"}
+    texts = joint.join(
+        json.dumps({**dated, "report_id": f"r{number}"}, indent=number % 2 or None) for number in range(50)
+    )
+    body = (above + (f"[{texts}]" if joint == "," else texts)).encode()
+    context = Context(b"a key", load_providers())
+    found = pieces("arf", body, 1_000)
+    assert max(map(len, found)) <= 1_000 < len(body)
+    assert [event for piece in found for event in adapter("arf")(piece, context)] == adapter("arf")(body, context)
+    assert all(piece.startswith(above.encode()) for piece in found)
+
+
 def test_form_of_mandrill_is_taken_apart_too() -> None:
     events = [{"event": "spam", "ts": number, "msg": {"email": f"r{number}@gmail.com"}} for number in range(100)]
     found = pieces("mandrill", urlencode({"mandrill_events": json.dumps(events)}).encode(), 1_000)
