@@ -15,6 +15,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
+from api.http.accepting import kinds_of, wanted
 from api.http.frame import answer_with
 from api.http.gathered import Gathered
 from api.http.kept_rates import KeptRates
@@ -65,6 +66,7 @@ class Service:
     #: What else ends with it.
     closing: list[Callable[[], None]] = field(default_factory=list)
     _parameters: dict[str, Mapping[str, bool]] = field(default_factory=dict)
+    _kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", Gathered(self._count))
@@ -122,6 +124,17 @@ class Service:
         for name, several in known.items():
             if not several and names.count(name) > 1:
                 raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "is given more than once", parameter=name)
+
+    def check_accept(self, route: APIRoute, accept: str | None) -> None:
+        """Refuse a request that takes nothing of what the route has.
+
+        Raises:
+            ApiError: 406.
+        """
+        if accept and accept != "*/*":
+            if route.unique_id not in self._kinds:
+                self._kinds[route.unique_id] = kinds_of(route)
+            wanted(accept, self._kinds[route.unique_id])
 
     def close(self) -> None:
         """Store what waits to be on record, and give the connections back."""
@@ -202,9 +215,11 @@ async def key_owner(
     """The same, once it is the key's turn, and until what it asks is answered.
 
     Raises:
-        ApiError: 422 for a parameter where there is none, or one given twice; 429 for more requests than the key may
+        ApiError: 406 where the answer has no type that is accepted; 422 for a parameter where there is none, or one
+            given twice; 429 for more requests than the key may
             send (RFC 6585 section 4), or than may wait; 503 where its turn does not come.
     """
+    service.check_accept(request.scope["route"], request.headers.get("accept"))
     service.check_parameters(request.scope["route"], request.query_params, owner)
     quota = service.quota(owner)
     left = service.quotas.take(owner.id, quota, time.monotonic())

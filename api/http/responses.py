@@ -11,6 +11,7 @@ STORE_DOWN: dict[str, Any] = {
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "No key, or one that is not known or was revoked."},
     403: {"model": Problem, "description": "The key is for another customer."},
+    406: {"model": Problem, "description": "The answer has none of the types that `Accept` takes."},
     413: {"model": Problem, "description": "The body is too large."},
     422: {"model": Problem, "description": "A parameter is missing or wrong; `errors` names it."},
     429: {"model": Problem, "description": "The key sends too many requests. Try again after `Retry-After` seconds."},

@@ -9,7 +9,6 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin
 from urllib.parse import urlencode
@@ -18,10 +17,9 @@ import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from api.http.models.problems import Problem
-from api.http.problems import ApiError
+from api.http.accepting import JSON, wanted
 
-JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+CSV, ARROW = "text/csv", "application/vnd.apache.arrow.stream"
 #: The first one where all are as good.
 KINDS = (JSON, CSV, ARROW)
 #: No part of the answer may be kept by caches, nor be given to another key or as another type.
@@ -32,7 +30,6 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 #: For `responses` of a route that answers with rows.
 TABLES: dict[int | str, dict[str, Any]] = {
     200: {"content": {CSV: {"schema": {"type": "string"}}, ARROW: {"schema": {"type": "string", "format": "binary"}}}},
-    406: {"model": Problem, "description": "None of the types that `Accept` takes can be given."},
 }
 
 
@@ -44,33 +41,13 @@ class TableColumn(NamedTuple):
     kind: type
 
 
-def wanted(accept: str | None) -> str:
-    """The media type that an `Accept` header prefers (RFC 9110 section 12.5.1), JSON if there is none. Pure.
-
-    Raises:
-        ApiError: 406, it takes none of them.
-    """
-    if not accept:
-        return JSON
-    ranges = dict(_ranges(accept))
-    best, most = "", 0.0
-    for kind in KINDS:
-        group = kind.partition("/")[0] + "/*"
-        quality = next((ranges[each] for each in (kind, group, "*/*") if each in ranges), 0.0)
-        if quality > most:
-            best, most = kind, quality
-    if not best:
-        raise ApiError(HTTPStatus.NOT_ACCEPTABLE, f"`Accept` takes none of {', '.join(KINDS)}")
-    return best
-
-
 def answer(request: Request, found: BaseModel, rows: str) -> Response:
     """The answer; `rows` is the field that has its rows.
 
     Raises:
-        ApiError: 406, see `wanted`.
+        ApiError: 406, see `api.http.accepting.wanted`.
     """
-    kind = wanted(request.headers.get("accept"))
+    kind = wanted(request.headers.get("accept"), KINDS)
     headers = dict(HEADERS)
     if following := getattr(found, "next", None):
         others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
@@ -160,13 +137,3 @@ def _arrow(columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]]) -> byt
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_table(pa.table(arrays, schema=schema))
     return bytes(sink.getvalue().to_pybytes())
-
-
-def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    for part in accept.lower().split(","):
-        name, *parameters = (each.strip() for each in part.split(";"))
-        quality = next((each[2:] for each in parameters if each.startswith("q=")), "1")
-        try:
-            yield name, min(1.0, max(0.0, float(quality)))
-        except ValueError:
-            continue  # a weight that cannot be read is as if the type were not named

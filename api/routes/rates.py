@@ -12,6 +12,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from api.http.accepting import JSON, wanted
 from api.http.access import Service
 from api.http.hourly_points import could_be_kept, hourly_points
 from api.http.models.parameters import Metric, RatesQuery
@@ -23,7 +24,7 @@ from api.http.rates import Definition, PointNumbers, RateBucket, points
 from api.http.responses import REFUSALS
 from api.http.tags import CUSTOMER
 from api.routes.asking import Asked
-from api.routes.formats import HEADERS, JSON, TABLES, table, wanted
+from api.routes.formats import HEADERS, KINDS, TABLES, table
 from schemas.scope import CUSTOMER as CUSTOMER_SCOPE
 from schemas.times import FOREVER_S, HOUR_S, MINUTE_S
 from streams.io.store import Store
@@ -89,7 +90,7 @@ async def get_rates(query: Annotated[RatesQuery, Query()], asked: Asked, request
     minute, or at a full hour where it is longer than a day.
     """
     customer = asked.about(query.customer)
-    kind = wanted(request.headers.get("accept"))
+    kind = wanted(request.headers.get("accept"), KINDS)
     window_s = WINDOW_S[query.window]
     try:
         cut = span(query.start, query.end, window_s, asked.now_ms, query.step)

@@ -73,6 +73,27 @@ def test_every_list_is_given_as_a_table_too(unchanged: Api) -> None:
         assert (path, refused.status_code) == (path, 406)
 
 
+def test_request_that_takes_nothing_of_what_a_route_has_is_refused(unchanged: Api) -> None:
+    """Routes with JSON alone passed `Accept` over. Nothing is decided then; what needs no key is given as it is."""
+    decided = "SELECT count() FROM audit WHERE action != 'read'"
+    before = unchanged.store.rows(decided)
+    key = {"Authorization": f"Bearer {unchanged.key}"}
+    for each in REQUESTS:
+        asked = unchanged.client.request(
+            each.method, each.target, json=each.body, headers=key | {"Accept": "text/html, image/png;q=0.5"}
+        )
+        if each.path == "/healthz":
+            assert asked.status_code == 200
+            continue
+        found = (each.method, each.target, asked.status_code, asked.headers["content-type"])
+        assert found == (each.method, each.target, 406, "application/problem+json")
+        if each.method == "get":
+            browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+            shown = unchanged.client.get(each.target, headers=key | {"Accept": browser})
+            assert shown.status_code != 406, each.target
+    assert unchanged.store.rows(decided) == before
+
+
 ACME = {"customer": "acme"}
 ABOUT = dict.fromkeys(("/v1/failures", "/v1/complaints", "/v1/listings"), ACME)
 
