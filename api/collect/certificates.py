@@ -2,13 +2,10 @@
 
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.message import Message as HttpHeaders
-from typing import IO
+from http import HTTPStatus
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -36,18 +33,25 @@ def fetch(url: str) -> bytes:
     """GET an address that has been checked; follows no redirect.
 
     Raises:
-        FetchError: no answer within seconds, another status than 200, or more than 64 KB.
+        FetchError: no whole answer within `FETCH_S`, another status than 200, or more than 64 KB.
     """
+    from requests import RequestException  # which few collectors need
+
+    from streams.io.watched_session import session
+    from streams.io.whole_answer import OversizedAnswerError, whole_answer
+
     where = url.partition("?")[0]
     try:
-        with _OPENER.open(url, timeout=FETCH_S) as answer:
-            found: bytes = answer.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise FetchError(f"{where}: {reason}") from error
-    if len(found) > MAX_BYTES:
-        raise FetchError(f"{where}: more than {MAX_BYTES:,} bytes")
-    return found
+        answer = whole_answer(session(), "GET", url, timeout_s=FETCH_S, most_bytes=MAX_BYTES)
+    except TimeoutError as error:
+        raise FetchError(f"{where}: no whole answer within {FETCH_S:g} s") from error
+    except (RequestException, OSError, ValueError, OversizedAnswerError) as error:
+        # The whole of it may repeat the address with its token.
+        cause = error.args[0] if error.args else error
+        raise FetchError(f"{where}: {getattr(cause, 'reason', cause)}") from error
+    if answer.status != HTTPStatus.OK:
+        raise FetchError(f"{where}: answers {answer.status} {answer.reason}")
+    return answer.body
 
 
 class Certificates:
@@ -95,13 +99,3 @@ class Certificates:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[url] = found
         return found
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HttpHeaders, newurl: str
-    ) -> None:
-        """A redirect is an error."""
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)

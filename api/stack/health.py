@@ -9,6 +9,7 @@ import msgspec
 
 from api.http.metrics import HealthBody
 from schemas.settings import Settings
+from streams.io.whole_time import within
 
 #: Where one listens on every address, it is asked at this one.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not bound
@@ -59,7 +60,8 @@ def failing(body: str) -> str:
 
 
 def _get(host: str, port: int, timeout_s: float) -> tuple[int, str]:
-    with closing(HTTPConnection(host, port, timeout=timeout_s)) as connection:
+    with within(timeout_s) as whole, closing(HTTPConnection(host, port, timeout=timeout_s)) as connection:
+        whole.watch(connection)
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         return answer.status, answer.read(MOST_READ).decode("utf-8", "replace")

@@ -29,6 +29,7 @@ from streams.io.broker import admin, begins, ends, topic_states
 from streams.io.deployment import known_deployment
 from streams.io.outgoing import count_unsent
 from streams.io.store import Store, open_store
+from streams.io.whole_time import within
 
 #: How long messages are watched to say how many come and are stored in a second, in s.
 WATCH_S = 3.0
@@ -185,6 +186,8 @@ def ask_stage(url: str, timeout_s: float = ANSWER_S) -> StageSeen:
         _, body = _get(url, "/healthz", timeout_s)
         health = msgspec.json.decode(body, type=HealthBody)
         _, numbers = _get(url, "/metrics", timeout_s)
+    except TimeoutError:
+        return StageSeen(url=url, said=f"no whole answer within {timeout_s:g} s")
     except (OSError, HTTPException) as error:
         return StageSeen(url=url, said=f"no answer: {str(error) or type(error).__name__}")
     except msgspec.DecodeError:
@@ -209,7 +212,8 @@ def _get(url: str, path: str, timeout_s: float) -> tuple[int, str]:
     if parts.scheme not in ("http", "https") or not host:
         raise SettingsError(f"--stage: {url}: an address begins with http:// or https://, and names a host")
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    with closing(kind(host, port, timeout=timeout_s)) as connection:
+    with within(timeout_s) as whole, closing(kind(host, port, timeout=timeout_s)) as connection:
+        whole.watch(connection)
         connection.request("GET", f"{parts.path.rstrip('/')}{path}")
         answer = connection.getresponse()
         return answer.status, answer.read(READ_BYTES).decode("utf-8", "replace")

@@ -17,8 +17,8 @@ from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.watched_session import session
 from streams.io.whole_answer import OversizedAnswerError, WholeAnswer, whole_answer
-from streams.io.whole_time import session
 
 OK, NO_CONTENT, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 204, 401, 403, 404, 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

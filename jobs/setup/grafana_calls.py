@@ -17,7 +17,8 @@ from grafana_api.grafana_face import GrafanaFace
 from schemas.errors import ExternalError
 from schemas.secrets import without_user
 from schemas.watch_settings import Grafana
-from streams.io.whole_time import watched, within
+from streams.io.watched_session import watched
+from streams.io.whole_time import within
 
 #: For all of an answer.
 TIMEOUT_S = 10.0

@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 from schemas.errors import ExternalError
 from schemas.kafka_security import OAuthClient
 from schemas.secrets import without_user
+from streams.io.watched_session import session
 from streams.io.whole_answer import OversizedAnswerError, whole_answer
-from streams.io.whole_time import session
 
 TIMEOUT_S = 10.0
 MOST_BYTES = 1_000_000

@@ -26,7 +26,7 @@ class WholeAnswer(NamedTuple):
 def whole_answer(
     asking: requests.Session, method: str, url: str, *, timeout_s: float, most_bytes: int, **options: Any
 ) -> WholeAnswer:
-    """Ask with a session of `streams.io.whole_time.session`; redirects are not followed. `options` are those of
+    """Ask with a session of `streams.io.watched_session.session`; redirects are not followed. `options` are those of
     `requests`.
 
     Raises:

@@ -1,7 +1,7 @@
 """A time for all that a peer says. Time-outs of sockets are for each part: a byte now and then is enough for them.
 
-`within` ends the connections that are watched in it once the time is over. `session` makes one of `requests` whose
-connections are; what ends within the header fields is no answer to it.
+`within` ends the connections that are watched in it once the time is over; those of `requests` are in
+`streams.io.watched_session`.
 """
 
 import socket
@@ -9,12 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-from streams.io.whole_header import WholeHeaderConnection, WholeHeaderTlsConnection
 
 
 class HasSocket(Protocol):
@@ -75,50 +69,13 @@ def within(seconds: float) -> Iterator[WholeTime]:
         raise TimeoutError
 
 
-def session() -> requests.Session:
-    """One whose requests are ended by `within`."""
-    return watched(requests.Session())
-
-
-def watched(made: requests.Session) -> requests.Session:
-    """The session itself, made one whose requests are."""
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, _Adapter())
-    return made
-
-
 def _end(connection: HasSocket) -> None:
     with suppress(OSError, AttributeError):
         connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _watch(connection: HasSocket) -> None:
+def watch_here(connection: HasSocket) -> None:
+    """Have this one ended by the `within` that this thread is in, if it is in one."""
     whole: WholeTime | None = getattr(_here, "whole", None)
     if whole is not None:
         whole.watch(connection)
-
-
-class _Connection(WholeHeaderConnection):
-    def request(self, *args: Any, **options: Any) -> None:
-        _watch(self)
-        super().request(*args, **options)
-
-
-class _TlsConnection(WholeHeaderTlsConnection):
-    def request(self, *args: Any, **options: Any) -> None:
-        _watch(self)
-        super().request(*args, **options)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

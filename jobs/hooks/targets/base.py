@@ -16,8 +16,9 @@ from schemas.secrets import HIDDEN, without_user
 from schemas.version import VERSION
 from schemas.wording import on_one_line
 from streams.io.retry_after import retry_after_s
+from streams.io.watched_session import session
 from streams.io.whole_answer import as_it_is, read_body
-from streams.io.whole_time import session, within
+from streams.io.whole_time import within
 
 Operation = Literal["apply", "lift"]
 #: So much of an answer is read, and shown.

@@ -10,10 +10,12 @@ from click.testing import CliRunner
 from api.cli.main import app
 from api.http.metrics import StageServer
 from api.stack.health import Health, addresses, ask
+from api.stack.status import ask_stage
 from schemas.collect import Collect
 from schemas.settings import Api, Settings
 from schemas.watch_settings import MetricsSettings
 from streams.io.health import HealthVerdict, PartFault
+from tests.support.raw_server import drips, raw_server
 
 
 @pytest.fixture
@@ -77,6 +79,18 @@ def test_one_that_takes_the_question_and_says_nothing_is_not_well() -> None:
         port = mute.getsockname()[1]
         said = f"http://127.0.0.1:{port}/healthz does not answer within 0.1 s"
         assert ask(settings(api=port), timeout_s=0.1) == Health(False, said)
+
+
+@pytest.mark.parametrize(
+    "begin", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n"]
+)
+def test_one_whose_answer_never_ends_is_left_when_the_time_is_over(begin: bytes) -> None:
+    """A byte now and then was enough to be waited for without end."""
+    with raw_server(drips(begin, b"X")) as port:
+        said = f"http://127.0.0.1:{port}/healthz does not answer within 0.2 s"
+        assert ask(settings(api=port), timeout_s=0.2) == Health(False, said)
+        seen = ask_stage(f"http://127.0.0.1:{port}", timeout_s=0.2)
+        assert (seen.name, seen.said) == ("", "no whole answer within 0.2 s")
 
 
 def test_one_that_listens_everywhere_is_asked_at_the_loopback() -> None:

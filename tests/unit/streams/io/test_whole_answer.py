@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from streams.io.watched_session import session
 from streams.io.whole_answer import OversizedAnswerError, whole_answer
-from streams.io.whole_time import session
 from tests.support.raw_server import Speak, drips, ends_after, goes_on, raw_server, says
 
 OK = b"HTTP/1.1 200 OK\r\n"

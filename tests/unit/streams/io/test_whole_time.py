@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from streams.io.whole_time import session, within
+from streams.io.watched_session import session
+from streams.io.whole_time import within
 from tests.support.raw_server import drips, raw_server
 
 #: Fields and bodies that never end.
