@@ -6,7 +6,7 @@ import click
 
 from api.cli.durations import seconds
 from api.cli.lazy import command, importing
-from api.cli.options import duration, with_settings
+from api.cli.options import duration, new_file, with_settings
 from api.cli.printing import print_line
 from jobs.simulate import TROUBLES, SimulationOptions
 from schemas.settings import Settings
@@ -30,7 +30,9 @@ from schemas.settings import Settings
     show_default=True,
     help="Whether a provider fails and another refuses a pool of addresses that day, which is no customer's doing.",
 )
-@click.option("--truth", type=click.Path(path_type=Path), help="Where the simulator's ground truth is written.")
+@click.option(
+    "--truth", type=click.Path(path_type=Path), callback=new_file, help="Where the simulator's ground truth is written."
+)
 @with_settings
 def demo(
     settings: Settings,

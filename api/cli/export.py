@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from api.cli.lazy import command
-from api.cli.options import by, needed_why, with_reached
+from api.cli.options import by, needed_why, new_file, with_reached
 from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
 from jobs.data.export import export_customer
@@ -20,7 +20,14 @@ EXPORTED = "customer exported"
 
 @command("repmon export customer acme --to acme.zip --by Ida --why 'asked for it'", name="customer")
 @click.argument("name", metavar="CUSTOMER")
-@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="The ZIP archive to be written.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=new_file,
+    help="The ZIP archive to be written.",
+)
 @by
 @needed_why
 @click.option("--json", "as_json", is_flag=True, help="The manifest as one JSON object; times are epoch ms.")

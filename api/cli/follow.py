@@ -44,6 +44,10 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
     """
     if format_name not in LOGS:
         raise FollowError(f"`{format_name}` is no format of logs; those are {', '.join(sorted(LOGS))}")
+    # Symbolic links stay: what they point to may change.
+    logs = list(dict.fromkeys(Path(os.path.normpath(each.absolute())) for each in paths))
+    for path in logs:
+        _check(path, format_name)
     folder = state if state is not None else Path(settings.embedded.data) / "follow"
     context = adapt_context(settings, customer)
     # However long the broker is away, it is waited for (0: without end, librdkafka's CONFIGURATION.md).
@@ -67,13 +71,7 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
         return True
 
     followers = []
-    # Symbolic links stay: what they point to may change.
-    for path in dict.fromkeys(Path(os.path.normpath(each.absolute())) for each in paths):
-        in_folder = is_folder_of_segments(path, format_name)
-        if path.is_dir() and not in_folder:
-            raise FollowError(f"{path}: is a folder; name its files")
-        if path.exists() and not (in_folder or path.is_file()):
-            raise FollowError(f"{path}: is not a regular file; `repmon ingest-file` reads standard input")
+    for path in logs:
         store = FollowStore(folder, path, format_name)
         followers.append(
             Follower.begin(
@@ -89,7 +87,7 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
         )
         if not path.exists():
             print_note(f"{path}: is not there yet")
-        for within in folders_within(path) if in_folder else ():
+        for within in folders_within(path) if is_folder_of_segments(path, format_name) else ():
             print_note(f"{within}: is a folder within, which is not followed unless it is named too")
         if not followers[-1].log.found:
             print_note(f"{path}: the file that was read last is gone; begins at the beginning")
@@ -108,3 +106,17 @@ def follow(settings: Settings, paths: tuple[Path, ...], format_name: str, custom
     if not kept:
         print_note("not all of it was acknowledged, or its place not kept; the next start sends that again")
         sys.exit(1)
+
+
+def _check(path: Path, format_name: str) -> None:
+    """Before anything is written.
+
+    Raises:
+        FollowError: it cannot be followed.
+    """
+    if is_folder_of_segments(path, format_name):
+        return
+    if path.is_dir():
+        raise FollowError(f"{path}: is a folder; name its files")
+    if path.exists() and not path.is_file():
+        raise FollowError(f"{path}: is not a regular file; `repmon ingest-file` reads standard input")

@@ -31,12 +31,12 @@ def monitor(settings: Settings) -> None:
         over = asyncio.Event()
         running.tune_memory()
         folder = DataFolder(settings.embedded.data)
-        folder.make()
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         with served(StageHealth("monitor", settings, TOPICS, awaited=["monitor"]), settings) as health:
             # To make the stage takes as long as broker and store let it wait: while nobody knows that they answer, this
             # loop is to hear that it shall stop.
             await asyncio.to_thread(reach, settings)
+            folder.make()
             for each in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(each, over.set)
             stage = MonitorStage(settings, folder.path / "faust", failed.set_result)

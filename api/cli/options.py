@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -44,7 +45,6 @@ def read_settings(config: str | None, data: str, *, verbose: bool) -> "Settings"
     Raises:
         SettingsError: one is wrong.
     """
-    from pathlib import Path
 
     import msgspec
 
@@ -125,3 +125,16 @@ def told_where(written: "Settings") -> "Iterator[Settings]":
 def _read() -> "Settings":
     read: Read = click.get_current_context().obj
     return read()
+
+
+def new_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """For `callback` of an option that names a file to be written when all is done: it is known before that it may be.
+
+    Raises:
+        click.BadParameter: it cannot be.
+    """
+    if path is not None and path.is_dir():
+        raise click.BadParameter(f"{path}: is a folder")
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"{path.parent}: there is no such folder")
+    return path

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from api.cli.lazy import command
-from api.cli.options import with_reached
+from api.cli.options import new_file, with_reached
 from api.cli.printing import print_line
 from api.cli.publishing import open_publisher
 from api.cli.stopping import until_signalled
@@ -22,6 +22,7 @@ ONE_DAY = 24.0
 @click.option(
     "--truth",
     type=click.Path(path_type=Path),
+    callback=new_file,
     default="truth.json",
     show_default=True,
     help="Where the ground truth is written.",

@@ -20,6 +20,7 @@ from schemas.counts import MEASURES
 from schemas.times import utc_now_ms
 from streams.intake.flush import ONCE, ONE_BLOCK
 from streams.io.store import Store
+from streams.io.whole_file import replace_file
 
 #: Rows of a part, about.
 PART_ROWS = 500_000
@@ -148,9 +149,7 @@ def _progress(source: Store, target: Store, file: Path) -> MoveProgress:
 
 
 def _keep(file: Path, progress: MoveProgress) -> None:
-    part = file.with_suffix(".part")
-    part.write_bytes(msgspec.json.encode(progress))
-    part.replace(file)
+    replace_file(file, msgspec.json.encode(progress))
 
 
 def _copy(source: Store, target: Store, table: str, parts: int, part: int, token: str) -> None:

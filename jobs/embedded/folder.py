@@ -212,6 +212,13 @@ def _kept(file: Path, make: Callable[[], str], lost: str) -> str:
 def _write_private(file: Path, text: str) -> None:
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)  # of a process that was killed, and perhaps with wider rights
-    with open(part, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, PRIVATE_FILE)) as written:
-        written.write(text)
-    part.replace(file)
+    try:
+        with open(
+            part, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, PRIVATE_FILE)
+        ) as written:
+            written.write(text)
+        part.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

@@ -2,6 +2,7 @@
 
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -144,6 +145,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
             part.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1))
             os.replace(part, path)  # noqa: PTH105 - Path.replace says nothing else
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise SimulationError(f"{path}: cannot be written: {error.strerror}") from error
 
 

@@ -1,6 +1,7 @@
 """Replacing a file as a whole: who reads it at any moment, or after a power cut, finds the old one or the new one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -12,12 +13,17 @@ def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
     """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    if mode is not None:
-        new.touch(0o600, exist_ok=False)
-    with new.open("wb") as file:
+    try:
         if mode is not None:
-            os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+            new.touch(0o600, exist_ok=False)
+        with new.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:  # on a full disk half of a file only takes room
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise

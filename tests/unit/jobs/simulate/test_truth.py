@@ -204,6 +204,11 @@ def test_truth_that_cannot_be_written_or_read_names_the_file(tmp_path: Path) -> 
         a_truth().write(missing)
     with pytest.raises(SimulationError, match=r"no-such-folder.*cannot be read"):
         read_truth(missing)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(SimulationError, match=r"folder: cannot be written"):
+        a_truth().write(folder)
+    assert list(tmp_path.iterdir()) == [folder], "no half of it stays"
     other = tmp_path / "other.json"
     other.write_text('{"seed": "one"}')
     with pytest.raises(SimulationError, match=r"other\.json: not a truth file: .*seed"):
