@@ -6,6 +6,9 @@ from typing import Literal
 
 from streams.io.whole_time import within
 
+#: What a server that takes mail begins with (RFC 5321 section 4.2.3).
+GREETING = 220
+
 
 def open_session(
     host: str,
@@ -32,7 +35,7 @@ def open_session(
     try:
         with within(timeout_s) as whole:
             whole.watch(client)
-            client.connect(address, port)
+            _connect(client, address, port)
             if tls == "starttls":
                 client.starttls(context=context)
             if user:
@@ -41,3 +44,10 @@ def open_session(
         client.close()
         raise
     return client
+
+
+def _connect(client: smtplib.SMTP, address: str, port: int) -> None:
+    """smtplib looks at the greeting only where it connects within `SMTP()`."""
+    code, greeting = client.connect(address, port)
+    if code != GREETING:
+        raise smtplib.SMTPConnectError(code, greeting)

@@ -18,6 +18,9 @@ from schemas.hook import HookAction
 from streams.io.mail_server import open_session
 from streams.io.whole_time import within
 
+#: Replies of a server that takes an address (RFC 5321 section 4.2.2).
+OK = 250
+TAKEN = frozenset({OK, 251})
 #: A mail to be sent to an address; without one there is nobody to tell.
 Build = Callable[[Order], tuple[str, EmailMessage]]
 NOBODY = "nobody was told: the list of customers has no address (`repmon customers set --contact`)"
@@ -95,19 +98,22 @@ class MailTarget:
         return open_session(action.host, action.port, action.host, action.tls, context, login, action.timeout_s)
 
     def _given(self, server: smtplib.SMTP, sender: str, to: list[str], mail: EmailMessage) -> str:
-        """Like `sendmail`, which keeps the server's answer to itself."""
+        """Like `sendmail`, which keeps the server's answer to itself. The first of `to` is the customer."""
         server.ehlo_or_helo_if_needed()
+        customer, *copies = to
         code, answer = server.mail(sender)
-        for each in to if code == 250 else ():
-            code, answer = server.rcpt(each)
-            if code not in (250, 251):
-                break
-        else:
-            if code in (250, 251):
-                code, answer = server.data(mail.as_bytes(policy=SMTP))
-        if code not in (250, 251):
+        if code == OK:
+            code, answer = server.rcpt(customer)
+        refused = ""
+        for each in copies if code in TAKEN else ():
+            copied, why = server.rcpt(each)
+            # Whoever gets a copy, it is the customer who must know.
+            refused = "" if copied in TAKEN else f" (no copy to {each}: {copied} {why.decode('utf-8', 'replace')})"
+        if code in TAKEN:
+            code, answer = server.data(mail.as_bytes(policy=SMTP))
+        if code not in TAKEN:
             raise smtplib.SMTPResponseException(code, answer)
-        return f"{code} {answer.decode('utf-8', 'replace')}"
+        return f"{code} {answer.decode('utf-8', 'replace')}{refused}"
 
 
 def _cause(error: BaseException) -> str:

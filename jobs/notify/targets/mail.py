@@ -2,7 +2,8 @@
 
 import smtplib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -22,8 +23,8 @@ from schemas.wording import on_one_line
 from streams.io.mail_server import open_session
 from streams.io.whole_time import within
 
-#: Replies from 500 on are for good (RFC 5321 section 4.2.1).
-FOR_GOOD = 500
+#: Replies that are for good (RFC 5321 section 4.2.1); what else begins with a number is none.
+FOR_GOOD = range(500, 600)
 
 
 class MailSender:
@@ -42,7 +43,7 @@ class MailSender:
         self._tls = ssl.create_default_context(cafile=target.ca_file or None)
 
     def send(self, parcel: Parcel, events: Sequence[Event], now_ms: int) -> Outcome:
-        """Send it to those who have it not yet."""
+        """Send it to those who have it not yet. What is refused for one is no reason not to ask for the others."""
         done: list[str] = []
         refused: list[str] = []
         try:
@@ -56,17 +57,19 @@ class MailSender:
                             whole.watch(client)
                             client.send_message(self.message(parcel.id, recipient, events, now_ms))
                         done.append(recipient)
-                    except smtplib.SMTPRecipientsRefused as error:
-                        code, reply = error.recipients[recipient]
+                    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
+                        code, reply = _reply(error, recipient)
                         refused.append(f"{recipient}: {code} {_line(reply)}")
-                        if code >= FOR_GOOD:
+                        if code in FOR_GOOD:
                             done.append(recipient)
         except NotPublicError as error:
             return Outcome(result="never", said=str(error), done=tuple(done))
         except NotFoundError as error:
             return Outcome(result="later", said=str(error), done=tuple(done))
         except (smtplib.SMTPException, OSError) as error:
-            return Outcome(result=_later_or_never(error), said=_said(error), done=tuple(done))
+            # After a 421 the connection is over, and the reply says why.
+            said = "; ".join(refused) or _said(error)
+            return Outcome(result=_later_or_never(error), said=said, done=tuple(done))
         missing = set(self._target.to) - {*parcel.first.done, *done}
         said = "; ".join(refused) or f"taken for {', '.join(self._target.to)}"
         if missing:
@@ -86,13 +89,27 @@ class MailSender:
         message.set_content(self._words.text(events))
         return message
 
-    def _connected(self, place: CheckedHost) -> smtplib.SMTP:
-        """Logged in, at the first of the addresses that can be reached."""
+    @contextmanager
+    def _connected(self, place: CheckedHost) -> Iterator[smtplib.SMTP]:
+        """A session that is ended in the end: what the server says to that changes nothing of what it took."""
+        client = self._open(place)
+        try:
+            yield client
+        finally:
+            with suppress(smtplib.SMTPException, OSError), within(self._route.timeout_s) as whole:
+                whole.watch(client)
+                client.quit()
+            client.close()
+
+    def _open(self, place: CheckedHost) -> smtplib.SMTP:
+        """Logged in, at the first of the addresses that can be reached: a host without IPv6 cannot reach each."""
         *others, last = place.addresses
         for address in others:
             try:
                 return self._connected_to(place.host, address)
-            except ConnectionError:
+            except (smtplib.SMTPException, ssl.SSLError):
+                raise
+            except OSError:
                 continue
         return self._connected_to(place.host, last)
 
@@ -102,13 +119,24 @@ class MailSender:
         return open_session(host, target.port, address, target.tls, self._tls, login, self._route.timeout_s)
 
 
+def _reply(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError, recipient: str) -> tuple[int, bytes | str]:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, reply = error.recipients[recipient]
+        return code, reply
+    return error.smtp_code, error.smtp_error
+
+
 def _later_or_never(error: Exception) -> Literal["later", "never"]:
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return "never"
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return "later"  # somebody has to mend the password; nothing is lost meanwhile
-    code = getattr(error, "smtp_code", 0)
-    return "never" if isinstance(code, int) and code >= FOR_GOOD else "later"
+    if isinstance(error, smtplib.SMTPConnectError | smtplib.SMTPHeloError | smtplib.SMTPAuthenticationError):
+        return (
+            "later"  # nothing of this mail: somebody has to mend the server or the password, nothing is lost meanwhile
+        )
+    if isinstance(error, smtplib.SMTPResponseException) and isinstance(error.smtp_error, bytes):
+        return "never" if error.smtp_code in FOR_GOOD else "later"
+    # Text in place of bytes is smtplib's own: a line that is too long has the code 500.
+    return "later"
 
 
 def _said(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What each kind of target is asked, and what becomes of its answers."""
 
 import json
+import re
 import sys
 import time
 from base64 import b64encode
@@ -27,6 +28,7 @@ from streams.io.store import Store
 from tests.support.hook_targets import EVIL, TargetStandIn, order, target_stand_in
 from tests.support.hooked import Hooked, Scene, kumo, one_rung
 from tests.support.raw_server import drips, ends_after, raw_server
+from tests.support.raw_smtp import Says, Server
 from tests.support.real_kafka import free_ports
 
 
@@ -206,6 +208,44 @@ def test_mail_that_cannot_be_written_or_addressed_fails_and_ends_nothing() -> No
     action = HookAction(kind="mail", host="127.0.0.1", port=9, tls="none", sender="abuse@example.com")
     with pytest.raises(TargetError, match=r"tell: letter.txt: line 3"):
         MailTarget("tell", action, "", fails, lambda: 0.0).apply(order(), {})
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        ({"hello": b"554 no mail here\r\n"}, "554 no mail here"),
+        ({"hello": b"HTTP/1.1 400 Bad Request\r\n"}, "1.1 400 Bad Request"),
+        ({"MAIL": b"451 later\r\n"}, "451 later"),
+        ({"RCPT": b"550 nobody\r\n"}, "550 nobody"),
+        ({"DATA": b"451 not now\r\n"}, "451 not now"),
+        ({"dot": b"554 no\r\n"}, "554 no"),
+        ({"dot": None}, "unexpectedly closed"),
+    ],
+)
+def test_mail_that_a_server_does_not_take_was_told_to_nobody(says: Says, said: str) -> None:
+    with raw_server(Server(**says)) as port:
+        action = HookAction(kind="mail", host="127.0.0.1", port=port, tls="none", sender="a@esp.example", timeout_s=2.0)
+        target = MailTarget("tell", action, "", lambda _order: ("b@acme.example", EmailMessage()), time.time)
+        with pytest.raises(TargetError, match=re.escape(said)):
+            target.apply(order(), {})
+
+
+@pytest.mark.parametrize("bye", [b"421 shutting down\r\n", None])
+def test_customer_is_told_though_nobody_may_have_the_copy(bye: bytes | None) -> None:
+    """The customer heard of nothing while the mailbox for copies was full."""
+
+    class NoCopy(Server):
+        def answer(self, asked: str, line: bytes) -> bytes | None:
+            full = asked == "RCPT" and b"<copies@" in line
+            return b"452 4.2.2 full\r\n" if full else super().answer(asked, line)
+
+    with raw_server(NoCopy(QUIT=bye)) as port:
+        action = HookAction(
+            kind="mail", host="127.0.0.1", port=port, tls="none", sender="a@esp.example", bcc="copies@esp.example"
+        )
+        target = MailTarget("tell", action, "", lambda _order: ("b@acme.example", EmailMessage()), time.time)
+        said = target.apply(order(), {}).said
+    assert said == "told b@acme.example: 250 taken (no copy to copies@esp.example: 452 4.2.2 full)"
 
 
 class Mailbox:

@@ -2,19 +2,15 @@
 
 import json
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from standardwebhooks import Webhook as Verifier
 
-from jobs.notify.addresses import CheckedHost, is_public
+from jobs.notify.addresses import is_public
 from jobs.notify.notification import Outcome
 from jobs.notify.posting import TargetAnswer, outcome_of
 from jobs.notify.targets.target import senders
@@ -23,7 +19,6 @@ from schemas.times import HOUR_MS, utc_now_ms
 from streams.io.retry_after import retry_after_s
 from tests.support.certificates import Authority
 from tests.support.raw_server import Speak, drips, ends_after, raw_server, says
-from tests.support.real_kafka import free_ports
 from tests.support.told import KEY, OTHER_KEY, Receiver, a_route, parcel_of, receiver, told
 
 #: Connects to this machine.
@@ -277,138 +272,6 @@ def test_incident_of_an_alert_is_triggered_acknowledged_and_resolved_under_one_k
     assert (payload["severity"], payload["source"], payload["class"]) == ("critical", "acme", "failure")
     assert payload["summary"] == "acme is critical: Most failed at example.net."
     assert payload["timestamp"] == "1970-01-01T00:00:00.000Z"
-
-
-class Box:
-    """Keeps the mail that it takes."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[str, bytes]] = []
-        self.refuse: dict[str, str] = {}
-
-    async def handle_RCPT(self, _s: SMTP, _session: Session, envelope: Envelope, address: str, _o: list[str]) -> str:  # noqa: N802
-        if address in self.refuse:
-            return self.refuse[address]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        self.mails += [(each, envelope.original_content or b"") for each in envelope.rcpt_tos]
-        return "250 OK"
-
-
-@pytest.fixture(scope="module")
-def mail_server() -> Iterator[tuple[Box, int]]:
-    """A mail server, and its port."""
-    found, (port,) = Box(), free_ports(1)
-    controller = Controller(found, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield found, port
-    controller.stop()
-
-
-@pytest.fixture
-def box(mail_server: tuple[Box, int]) -> tuple[Box, Email]:
-    """A mail server that got nothing yet, and the target that it is."""
-    found, port = mail_server
-    found.mails, found.refuse = [], {}
-    recipients = ("ops@esp.example", "night@esp.example")
-    return found, Email(to=recipients, sender="repmon@esp.example", port=port, tls="none")
-
-
-def test_mail_server_that_never_ends_what_it_says_is_not_waited_for() -> None:
-    with raw_server(drips(b"220-", b"y\r\n220-", first=True)) as port:
-        target = Email(to=("ops@esp.example",), sender="repmon@esp.example", port=port, tls="none")
-        assert send(target, told(), timeout_s=0.2) == Outcome(result="later", said="no answer in time")
-
-
-def test_mail_goes_to_another_address_of_a_server_where_one_does_not_answer(
-    box: tuple[Box, Email], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As `localhost` has two."""
-    addresses = CheckedHost("localhost", ("127.0.0.2", "127.0.0.1"))
-    monkeypatch.setattr("jobs.notify.targets.mail.look_up", lambda *_args, **_options: addresses)
-    found, target = box
-    assert (send(target, told()).result, len(found.mails)) == ("taken", 2)
-
-
-def test_mail_goes_to_each_recipient_under_a_message_id_that_stays(box: tuple[Box, Email]) -> None:
-    found, target = box
-    assert send(target, told()).result == send(target, told()).result == "taken"
-    assert [each for each, _ in found.mails] == ["ops@esp.example", "night@esp.example"] * 2
-    first, second, again, _ = (content.decode() for _, content in found.mails)
-    ids = [
-        next(line for line in each.splitlines() if line.startswith("Message-ID:")) for each in (first, second, again)
-    ]
-    assert ids[0] == ids[2] != ids[1]
-    assert "Subject: [critical] acme: failure" in first
-    assert "Most failed at example.net." in first
-    assert "Counted:   142 of 1,000" in first
-
-
-def test_recipient_who_is_refused_for_now_is_tried_again_and_no_other(box: tuple[Box, Email]) -> None:
-    found, target = box
-    found.refuse = {"night@esp.example": "450 later"}
-    outcome = send(target, told())
-    assert (outcome.result, outcome.done) == ("later", ("ops@esp.example",))
-    assert outcome.said == "night@esp.example: 450 later"
-    event = told()
-    parcel = parcel_of(event)
-    parcel.first.done = outcome.done
-    found.refuse, found.mails = {}, []
-    sender = senders([a_route(target=target, allow_private=True)])["hook"]
-    assert sender.send(parcel, [event], utc_now_ms()).result == "taken"
-    assert [each for each, _ in found.mails] == ["night@esp.example"]
-
-
-def test_recipient_who_is_refused_for_good_is_a_dead_letter_that_names_them(box: tuple[Box, Email]) -> None:
-    found, target = box
-    found.refuse = {"night@esp.example": "550 no such user"}
-    outcome = send(target, told())
-    assert (outcome.result, outcome.said) == ("never", "night@esp.example: 550 no such user")
-
-
-def test_server_without_starttls_gets_no_mail(box: tuple[Box, Email]) -> None:
-    found, target = box
-    outcome = send(msgspec.structs.replace(target, tls="starttls"), told())
-    assert (outcome.result, found.mails) == ("never", [])
-    assert "STARTTLS" in outcome.said
-
-
-def test_mail_goes_encrypted_after_a_login_to_the_server_that_was_named(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*authority.issue("localhost", hosts=("localhost",)))
-    found, (port,), (password,) = Box(), free_ports(1), ("s3cret",)
-    secret = tmp_path / "password"
-    secret.write_text(f"{password}\n")
-
-    def login(_s: SMTP, _session: Session, _e: Envelope, _mechanism: str, data: Any) -> AuthResult:
-        return AuthResult(success=data.password == password.encode(), handled=False)
-
-    controller = Controller(
-        found, hostname="127.0.0.1", port=port, tls_context=tls, require_starttls=True, authenticator=login,
-        auth_required=True,
-    )  # fmt: skip
-    controller.start()
-    try:
-        target = Email(
-            to=("ops@esp.example",),
-            sender="repmon@esp.example",
-            host="localhost",
-            port=port,
-            user="repmon",
-            password_file=str(secret),
-            ca_file=str(authority.ca),
-        )
-        assert send(target, told()).result == "taken"
-        assert send(msgspec.structs.replace(target, ca_file=""), told()).result == "later"
-        secret.write_text("other")
-        wrong = send(target, told())
-    finally:
-        controller.stop()
-    assert (wrong.result, wrong.said.startswith("535")) == ("later", True)
-    assert [each for each, _ in found.mails] == ["ops@esp.example"]
 
 
 def test_chat_is_told_by_apprise_and_private_addresses_need_leave(received: Receiver) -> None:
