@@ -1,4 +1,4 @@
-"""In which type an answer is given: what a route has, and which of it a request takes. Pure."""
+"""In which type an answer is given: what a route has, and which of it a request takes."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
