@@ -215,7 +215,7 @@ async def pages_besides(port: int, customers: int) -> dict[str, list[float]]:
 def cost_of_update(customers: int) -> float:
     """Processor time to tell a viewer what is new, in ms: all rows changed, and each viewer asks something else."""
     from api.console.fleet.drawn import DrawnRows
-    from api.console.fleet.rows import FleetRow
+    from api.console.fleet.rows import FleetRow, RuleFigures
     from api.console.fleet.table import FleetQuery, FleetTable
     from api.console.fleet.watch import FleetState
     from api.console.pages.fleet import news
@@ -236,7 +236,17 @@ def cost_of_update(customers: int) -> float:
             place=(0, 0.0, -number, "", ""),
             **dict.fromkeys(names, rate),  # type: ignore[arg-type]
         )
-        return FleetRow(line=line, trend=tuple(0.01 for _ in range(24)))
+        figures = RuleFigures(
+            metric="failure",
+            window="24h",
+            numerator=number,
+            denominator=customers,
+            rate=rate.ratio,
+            lower=rate.ratio / 2,
+            upper=rate.ratio * 2,
+            threshold=0.03,
+        )
+        return FleetRow(line=line, trend=tuple(0.01 for _ in range(24)), figures=figures)
 
     # No two ask the same, and their pages share no row.
     queries = [

@@ -44,7 +44,8 @@
     │   └── TooLargeError         a request larger than is read
     ├── ExternalError (a RuntimeError): what runs elsewhere did not do what it was asked
     │   ├── StoreError            ClickHouse or chDB
-    │   │   ├── QueryLimitError   a query that takes more than it may
+    │   │   ├── StoreBusyError    it could not do a query in time
+    │   │   ├── QueryLimitError   a query that reads, holds or gives back more than it may
     │   │   └── QueryValueError   a value in a query that is out of range
     │   ├── BrokerError           Kafka
     │   │   └── UnacknowledgedError  it has not taken a message yet

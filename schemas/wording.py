@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: So much of an answer is shown.
 SAMPLE_LENGTH = 300
+#: The blank between a number and a unit.
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|(?:ms|s|min|h|d|[kKMG]?B)\b))")
 #: What stands before the domain of an address.
 ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 
@@ -35,6 +37,12 @@ def amount(metric: str, value: float) -> str:
     if metric == SPIKE:
         return "score " + f"{value:,.1f}".removesuffix(".0")
     return percent(value)
+
+
+def together(text: str) -> str:
+    """A text in which no line ends between a number and its unit: the blank is one that does not break (U+00A0). For
+    pages: in a terminal or a file it would be found by nobody who looks for `10.00 %`."""
+    return _UNIT.sub("\u00a0", text)
 
 
 def age(seconds: float) -> str:

@@ -20,7 +20,7 @@ from api.console.visits import FrameOverError, SignInNeededError
 from api.http.problems import RETRY_AFTER_S, ApiError
 from jobs.mail.page_phrases import PageFault
 from schemas.errors import InvalidInputError
-from streams.io.store import QueryLimitError, QueryValueError, StoreError
+from streams.io.store import QueryLimitError, QueryValueError, StoreBusyError, StoreError
 
 SIGN_IN = "/console/sign-in"
 log = logging.getLogger("repmon.console")
@@ -40,13 +40,15 @@ _BY_STATUS: Mapping[int, Fault] = {
 @dataclass(frozen=True, slots=True)
 class ErrorView:
     """What went wrong, in a few words and in a sentence of who reads it; `detail` is what is known of this one, in
-    English. With `again` it may work a little later; `framed` is shown in a frame of another site."""
+    English. `again` is where it may work a little later (empty: the same address), and `by_itself` the page asks there
+    again; `framed` is shown in a frame of another site."""
 
     words: PageWords
     title: str
     said: str
     detail: str = ""
-    again: bool = False
+    again: str | None = None
+    by_itself: bool = False
     framed: bool = False
 
 
@@ -91,6 +93,10 @@ def error_page(request: Request, error: Exception) -> Response:
     elif isinstance(error, QueryLimitError | QueryValueError):
         log.warning("store: %s", error)
         status, fault, detail = 422, "slow", ""
+    elif isinstance(error, StoreBusyError):
+        log.warning("store: %s", error)
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        status, fault, detail = 503, "busy", ""
     elif isinstance(error, StoreError):
         # The message names hosts and SQL: it is for the log.
         log.error("store: %s", error)
@@ -101,18 +107,27 @@ def error_page(request: Request, error: Exception) -> Response:
     else:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         status, fault, detail = 500, "failed", ""
-    words, origins = viewer_words(request), framed_by(request)
+    words, origins, sent = viewer_words(request), framed_by(request), request.method == "POST"
     phrases: PageFault = getattr(words.page.errors, fault)
     view = ErrorView(
         words=words,
         title=phrases.title,
         said=phrases.said,
         detail=detail,
-        again=fault in ("busy", "slow", "down"),
+        again=(_came_from(request) if sent else "") if fault in ("busy", "slow", "down") else None,
+        by_itself=fault in ("busy", "down") and not sent,
         framed=bool(origins),
     )
     own = {"Content-Language": words.tag, **frame_headers(origins)}
     return page(request, "error.html", view, status, {**headers, **own})
+
+
+def _came_from(request: Request) -> str | None:
+    """The page of ours on which a form was written; None where that is not known."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    if not came_from.path.startswith("/console/") or came_from.netloc != request.url.netloc:
+        return None
+    return came_from.path + (f"?{came_from.query}" if came_from.query else "")
 
 
 def _sign_in(request: Request) -> Response:
@@ -129,7 +144,6 @@ def _sign_in(request: Request) -> Response:
     asked = urlencode({"next": wanted, **lang}) if wanted != "/console/" else ""
     if request.method == "POST":
         # What was sent is lost; the page that it was written on is where one goes on.
-        came_from = urlsplit(request.headers.get("referer", ""))
-        back = came_from.path + (f"?{came_from.query}" if came_from.query else "")
-        asked = urlencode({"ended": 1, **({"next": back} if came_from.netloc == request.url.netloc else {})})
+        back = _came_from(request)
+        asked = urlencode({"ended": 1, **({"next": back} if back else {})})
     return RedirectResponse(f"{SIGN_IN}?{asked}" if asked else SIGN_IN, HTTPStatus.SEE_OTHER, HEADERS)

@@ -271,6 +271,11 @@ def _judged(
     return replace(found, counts=undated.spread(counts, [WINDOW_MS, *lengths], 1))
 
 
+def least_judged(metric: Metric, rules: Sequence[Rule]) -> int:
+    """Of how many at least a rate over 24 h must be for one of the rules to judge it; 1 where none does."""
+    return min((dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)), default=1)
+
+
 def rate_of(
     metric: Metric, rules: Sequence[Rule], counts: WindowCounts | None, stored: float, *, expired_is_failure: bool
 ) -> WorstRate:
@@ -282,10 +287,9 @@ def rate_of(
     if counts is None or metric == "exposure":
         return WorstRate(stored)
     numerator, denominator = measured(metric, counts, expired_is_failure)
-    least = [dict(rule.checks)[WINDOW] for rule in rules if judges(rule, metric)]
     ratio = min(numerator, denominator) / denominator if denominator > 0 else 0.0
     outside = outside_of(metric, counts, expired_is_failure)
-    return WorstRate(ratio, (numerator, denominator), denominator >= min(least, default=1), outside=outside)
+    return WorstRate(ratio, (numerator, denominator), denominator >= least_judged(metric, rules), outside=outside)
 
 
 def judges(rule: Rule, metric: Metric) -> bool:

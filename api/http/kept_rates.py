@@ -26,7 +26,7 @@ from api.http.ranges import end_of_minute
 from api.http.rate_counts import NO_COUNTS, CountedArrays, CountsAsked, counted_arrays
 from api.http.rates import Definition
 from schemas.times import FOREVER_S, HOUR_S
-from streams.io.store import QueryLimitError, Store, StoreError
+from streams.io.store import QueryLimitError, Store, StoreBusyError, StoreError
 
 #: Customers in one query: of those who wait, and of all while nobody does.
 WAITING, AHEAD = 64, 200
@@ -165,7 +165,7 @@ class KeptRates:
                     break
             try:
                 self._work(waiting)
-            except QueryLimitError as error:
+            except (QueryLimitError, StoreBusyError) as error:
                 # More came at once than may be read at once: it is known once it is begun again.
                 log.warning("rates are read from the store one by one for %g s: %s", SOON_S, error)
                 self._start_over(SOON_S)
@@ -249,7 +249,7 @@ class KeptRates:
         """The same as `_load`; where that takes more than a query may, they are asked for one by one in this hour."""
         try:
             self._load(wanted)
-        except QueryLimitError as error:
+        except (QueryLimitError, StoreBusyError) as error:
             if len(wanted) > 1:
                 for metric, customers in wanted.items():
                     self._try_load({metric: customers})

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.http.models.problems import ParameterProblem, Problem
 from schemas.errors import RepmonError
-from streams.io.store import QueryLimitError, QueryValueError, StoreError
+from streams.io.store import QueryLimitError, QueryValueError, StoreBusyError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -69,6 +69,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(QueryLimitError, _too_much)
     app.add_exception_handler(QueryValueError, _out_of_range)
+    app.add_exception_handler(StoreBusyError, _busy)
     app.add_exception_handler(StoreError, _store_down)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -135,6 +136,15 @@ def _store_down(_: Request, error: Exception) -> Response:
     log.error("store: %s", error)
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer; try again", headers=headers)
+
+
+def _busy(_: Request, error: Exception) -> Response:
+    log.warning("store: %s", error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the store could not answer this in time; try again, or ask for less, such as a shorter range of time",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
 
 
 def _too_much(_: Request, error: Exception) -> Response:

@@ -22,11 +22,13 @@ NAMED = 3
 
 
 class HeldCustomer(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer of whom alerts are held: of which rules, and how bad the worst is."""
+    """A customer of whom alerts are held: of which rules, how bad the worst is, and when the first of them rose to
+    where it would be acted on (epoch ms; 0 where that is not known)."""
 
     customer: str
     rules: tuple[str, ...]
     level: str
+    since_ms: int = 0
 
 
 class HoldShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +58,9 @@ def _shown(
     since_ms: int = 0,
     customer: str = "",
 ) -> list[HoldShown]:
-    held: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    held: dict[str, dict[str, list[HeldAlert]]] = {}
     for each in alerts:
-        held.setdefault(each.hold, {}).setdefault(each.customer, []).append((each.rule, each.level))
+        held.setdefault(each.hold, {}).setdefault(each.customer, []).append(each)
     found = []
     for hold in read_holds(store):
         waiting, over = held.get(hold.id, {}), decided.get(hold.id, {})
@@ -67,19 +69,21 @@ def _shown(
         found.append(
             HoldShown(
                 hold=hold,
-                held=tuple(
-                    HeldCustomer(
-                        customer=name,
-                        rules=tuple(dict.fromkeys(rule for rule, _ in alerts)),
-                        level="critical" if any(level == "critical" for _, level in alerts) else "excessive",
-                    )
-                    for name, alerts in waiting.items()
-                ),
+                held=tuple(_customer(name, of_one) for name, of_one in waiting.items()),
                 confirmed=_count(over, (HOLD_CONFIRMED, HOLD_DISMISSED), waiting),
                 released=_count(over, (HOLD_RELEASED,), waiting),
             )
         )
     return found
+
+
+def _customer(name: str, alerts: Sequence[HeldAlert]) -> HeldCustomer:
+    return HeldCustomer(
+        customer=name,
+        rules=tuple(dict.fromkeys(each.rule for each in alerts)),
+        level="critical" if any(each.level == "critical" for each in alerts) else "excessive",
+        since_ms=min(each.excessive_ms for each in alerts),
+    )
 
 
 def decide_hold(

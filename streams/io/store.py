@@ -45,8 +45,13 @@ class StoreError(ExternalError):
     """The store could not be reached, or refused; the message says which and why."""
 
 
+class StoreBusyError(StoreError):
+    """The store could not do a query in the time that it may take, or had no memory or thread for it: because of what
+    it does besides, or because too much was asked."""
+
+
 class QueryLimitError(StoreError):
-    """A query took more than it may (`QueryLimits`)."""
+    """A query reads, holds or gives back more than it may (`QueryLimits`), however long it takes."""
 
 
 class QueryValueError(StoreError):
@@ -75,12 +80,22 @@ class QueryLimits(NamedTuple):
         }
 
 
-#: ClickHouse's errors: TOO_MANY_ROWS, TOO_MANY_BYTES, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES;
-#: BAD_QUERY_PARAMETER, DECIMAL_OVERFLOW, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE.
+#: ClickHouse's errors: TOO_MANY_ROWS, TOO_MANY_BYTES, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES;
+#: BAD_QUERY_PARAMETER, DECIMAL_OVERFLOW, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE; TIMEOUT_EXCEEDED,
+#: TOO_MANY_SIMULTANEOUS_QUERIES, CANNOT_SCHEDULE_TASK.
+_MEMORY = 241
 _KINDS: Mapping[int, type[StoreError]] = {
-    **dict.fromkeys((158, 307, 159, 241, 396), QueryLimitError),
+    **dict.fromkeys((158, 307, _MEMORY, 396), QueryLimitError),
     **dict.fromkeys((457, 407, 321), QueryValueError),
+    **dict.fromkeys((159, 202, 439), StoreBusyError),
 }
+#: Whose memory is at its limit, as the error says it: all that the server has, or a user's, and not the query's.
+_OF_ALL = re.compile(r"(?i)\((?:total|for user)\)|\b(?:total|user) memory limit")
+
+
+def _kind(error: BaseException) -> type[StoreError]:
+    code = getattr(error, "code", None) or 0
+    return StoreBusyError if code == _MEMORY and _OF_ALL.search(str(error)) else _KINDS.get(code, StoreError)
 
 
 class Store:
@@ -104,8 +119,7 @@ class Store:
 
     def _failed(self, error: BaseException) -> StoreError:
         self._spoilt = self._connect is not None
-        kind = _KINDS.get(getattr(error, "code", None) or 0, StoreError)
-        return kind(f"{self.where}: {first_line(error)}")
+        return _kind(error)(f"{self.where}: {first_line(error)}")
 
     def _usable(self) -> Client:
         if self._refusing:

@@ -12,6 +12,7 @@ from api.console.case.view import rate_chart
 from api.console.charts import Chart
 from api.console.page_words import PageWords, Rate
 from api.explain.customer_mail import mail_facts
+from api.explain.worst import least_judged
 from api.http.access import Service
 from api.http.listings import own_listings
 from api.http.models.listings import Listing
@@ -54,13 +55,15 @@ class OwnFacts(NamedTuple):
 
 
 class OwnRate(NamedTuple):
-    """A rate over 24 h, and the mildest level's threshold (ratios); None where there is none."""
+    """A rate over 24 h, and the mildest level's threshold (ratios); None where there is none. Without `enough` it is
+    of too little to be judged by."""
 
     name: Rate
     numerator: int
     denominator: int
     rate: float | None
     threshold: float | None
+    enough: bool = True
 
 
 class OwnPart(NamedTuple):
@@ -131,7 +134,7 @@ def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, language: str = "
         since_ms=epoch_ms(whole.since) if whole.since else 0,
         fresh_start_ms=epoch_ms(whole.fresh_start) if whole.fresh_start else 0,
         letters=tuple(letters[:MOST_LETTERS]),
-        rates=tuple(_rates(whole, facts.policy)),
+        rates=tuple(_rates(facts, whole, now_ms)),
         left=tuple(_left(whole, words)),
         charts=tuple(
             rate_chart(metric, window, points, facts.policy, words=words)
@@ -143,7 +146,7 @@ def own_view(facts: OwnFacts, writer: MailWriter, now_ms: int, language: str = "
                 each.scope,
                 each.standing or "insufficient_volume",
                 epoch_ms(each.since) if each.since else 0,
-                tuple(_rates(each, facts.policy)),
+                tuple(_rates(facts, each, now_ms)),
             )
             for each in others
         ),
@@ -173,14 +176,16 @@ def _told(facts: OwnFacts, now_ms: int) -> Iterator[MailFacts]:
             continue
 
 
-def _rates(scope: ScopeStanding, policy: Policy) -> Iterator[OwnRate]:
+def _rates(facts: OwnFacts, scope: ScopeStanding, now_ms: int) -> Iterator[OwnRate]:
+    rules = facts.policy.rules_for(facts.standing.customer, scope.scope, now_ms)
     for metric in METRICS:
         rate = getattr(scope.rates, metric)
         if metric not in ALWAYS and not rate.numerator:
             continue
-        rule = rule_of(metric, policy)
+        rule = rule_of(metric, facts.policy)
         mildest = next((at for _, at in rule.levels.given() if at < 1.0), None) if rule else None
-        yield OwnRate(metric, rate.numerator, rate.denominator, rate.rate, mildest)
+        enough = rate.denominator >= least_judged(metric, rules)
+        yield OwnRate(metric, rate.numerator, rate.denominator, rate.rate, mildest, enough)
 
 
 def _left(scope: ScopeStanding, words: PageWords) -> Iterator[str]:

@@ -1,14 +1,12 @@
 """Rows as they are drawn. They say the same to every viewer, so each is drawn once."""
 
 import zlib
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from api.console.fleet import marks
+from api.console.fleet.row_markup import draw_row
 from api.console.fleet.rows import FleetRow
-from api.console.templating import environment
 
 #: So many are kept.
 MOST_DRAWN = 20_000
@@ -26,33 +24,11 @@ class DrawnRows:
         for row in rows:
             known = self._drawn.get(row.key)
             if known is None or known[0] is not row:
-                known = self._drawn[row.key] = (row, draw_row(row, now_ms))
+                known = self._drawn[row.key] = (row, draw_row(row, row_id(row.key), now_ms))
             found[row.key] = known[1]
         if len(self._drawn) > MOST_DRAWN:
             self._drawn.clear()
         return found
-
-
-def draw_row(row: FleetRow, now_ms: int) -> Markup:
-    """A row of the table. Pure."""
-    figures = row.figures
-    drawn: Markup = _template()(
-        row,
-        row.line,
-        row_id(row.key),
-        marks.interval_mark(figures) if figures else None,
-        marks.trend_lines(row.trend, row.trend_of),
-        marks.trend_text(row.trend),
-        now_ms,
-    )
-    return drawn
-
-
-@cache
-def _template() -> Callable[..., Markup]:
-    """The macro itself: it takes half the time of a template that is rendered."""
-    found: Callable[..., Markup] = environment().get_template("parts/fleet_row.html").module.fleet_row  # type: ignore[attr-defined]
-    return found
 
 
 def row_id(key: tuple[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Small pictures of a line, as numbers that a template draws: an interval next to its threshold, and a trend."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from api.console.fleet.rows import RuleFigures
@@ -45,15 +46,30 @@ def trend_lines(trend: Sequence[float | None], metric: Metric) -> tuple[str, ...
     if len(trend) < 2:
         return ()
     top = max(FULL[metric], *(each for each in trend if each is not None), 0.0)
-    step = (TREND_WIDTH - 2 * MARGIN) / (len(trend) - 1)
-    lines, run = [], list[tuple[float, float]]()
+    high = 10 * (TREND_HEIGHT - 2 * MARGIN) / top
+    lines, run = [], list[str]()
+    places = _places(len(trend))
     for hour, rate in enumerate([*trend, None]):
         if rate is not None:
-            run.append((MARGIN + hour * step, TREND_HEIGHT - MARGIN - rate / top * (TREND_HEIGHT - 2 * MARGIN)))
+            run.append(places[hour] + _TENTHS[round(10 * (TREND_HEIGHT - MARGIN) - rate * high)])
         elif run:
-            lines.append(run if len(run) > 1 else [(run[0][0] - 1, run[0][1]), (run[0][0] + 1, run[0][1])])
+            if len(run) == 1:
+                x, y = run[0].split(",")
+                run = [f"{float(x) - 1:.1f},{y}", f"{float(x) + 1:.1f},{y}"]
+            lines.append(" ".join(run))
             run = []
-    return tuple(" ".join(f"{x:.1f},{y:.1f}" for x, y in each) for each in lines)
+    return tuple(lines)
+
+
+#: Heights as they are written, by tenths: thousands of points are drawn a second.
+_TENTHS = tuple(f"{tenths / 10:.1f}" for tenths in range(10 * TREND_HEIGHT + 1))
+
+
+@cache
+def _places(hours: int) -> tuple[str, ...]:
+    """How far from the left each of so many hours is, as it is written before a comma."""
+    step = (TREND_WIDTH - 2 * MARGIN) / (hours - 1)
+    return tuple(f"{MARGIN + hour * step:.1f}," for hour in range(hours))
 
 
 def trend_text(trend: Sequence[float | None]) -> tuple[float, float] | None:

@@ -130,7 +130,7 @@ def notes_of(state: FleetState) -> Markup:
 
 @cache
 def _notes() -> Callable[..., Markup]:
-    found: Callable[..., Markup] = environment().get_template("parts/fleet_row.html").module.fleet_notes  # type: ignore[attr-defined]
+    found: Callable[..., Markup] = environment().get_template("parts/fleet_notes.html").module.fleet_notes  # type: ignore[attr-defined]
     return found
 
 
@@ -260,7 +260,7 @@ def news(
     that was sent last."""
     found = state.table.page(query)
     rows = found.rows
-    order = _order(state, query)
+    order = tuple(row_id(row.key) for row in rows)
     known = set(before)
     fresh = [
         row

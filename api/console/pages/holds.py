@@ -1,6 +1,7 @@
 """One hold: whose alerts are held, and deciding of all or of some of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ from fastapi import Path, Request, Response
 
 from api.console.forms import deciding, reason, text, whole
 from api.console.happened import Happened, after_act, happened
+from api.console.held import HeldFigures, held_figures
 from api.console.rendering import page
 from api.console.routing import console_router
 from api.console.shared import SharedPages
@@ -28,7 +30,8 @@ Id = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+$
 
 @dataclass(frozen=True, slots=True)
 class HoldView:
-    """A hold with the customers of a page, of `matching` whose name has the text that was looked for."""
+    """A hold with the customers of a page, of `matching` whose name has the text that was looked for; and by which
+    figures each of them rose, where that is known."""
 
     shown: HoldShown
     customers: tuple[HeldCustomer, ...]
@@ -36,6 +39,7 @@ class HoldView:
     skip: int
     name: str
     done: Happened | None = None
+    figures: Mapping[str, HeldFigures] = field(default_factory=dict)
 
     @property
     def before(self) -> str:
@@ -81,7 +85,8 @@ def get_hold(request: Request, name: Id, visit: Reading, shared: SharedPages) ->
     def read() -> HoldView:
         with deciding(), visit.service.stores.lend() as store:
             shown = find_hold(store, name)
-            return hold_view(shown, text(query, "name"), whole(query, "skip", 0), happened(store, query))
+            view = hold_view(shown, text(query, "name"), whole(query, "skip", 0), happened(store, query))
+            return replace(view, figures=held_figures(store, shown.hold.id, [each.customer for each in view.customers]))
 
     return page(request, "hold.html", shared.of_moment.get((PATH, name, request.url.query), visit.now_ms, read))
 

@@ -11,8 +11,9 @@ let locale = own && [...navigator.languages, own].find((each) => each.split("-")
 try { Intl.getCanonicalLocales(locale ?? []); } catch { locale = undefined; }
 const zone = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
-const age = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min`
-  : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`;
+// No line ends between a number and its unit.
+const age = (s) => s < 60 ? `${Math.floor(s)}\u00a0s` : s < 3600 ? `${Math.floor(s / 60)}\u00a0min`
+  : s < 172800 ? `${(s / 3600).toFixed(1)}\u00a0h` : `${(s / 86400).toFixed(1)}\u00a0d`;
 function times(inside) {
   for (const each of all("time[datetime]", inside)) {
     const at = new Date(each.dateTime);
@@ -27,6 +28,34 @@ const axis = { hour: new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: 
   day: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }) };
 function axes(inside) {
   for (const each of all("text[data-at]", inside)) each.textContent = axis[each.dataset.form].format(new Date(each.dataset.at));
+}
+
+// Times that somebody chooses are in their zone, too: the server is sent UTC.
+function fields() {
+  const some = all("input[data-utc]"), two = (n) => String(n).padStart(2, "0");
+  for (const each of some) {
+    const at = new Date(`${each.defaultValue}Z`);  // a browser may have put back what was typed
+    if (isNaN(at)) continue;
+    each.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+  }
+  for (const form of new Set(some.map((each) => each.form))) {
+    form.addEventListener("formdata", ({ formData }) => {
+      for (const each of all("input[data-utc]", form)) {
+        const at = new Date(each.value);
+        if (!isNaN(at)) formData.set(each.name, at.toISOString().slice(0, 16));
+      }
+    });
+  }
+  for (const each of all("[data-zone]")) each.textContent = `your time zone, ${zone.resolvedOptions().timeZone}`;
+}
+
+// What could not be shown for lack of time is asked for again by itself, ever more seldom.
+function again() {
+  const turn = history.state?.again ?? 0;
+  if (!$("[data-again]")) return turn ? history.replaceState(null, "") : undefined;
+  if (turn > 5) return;
+  history.replaceState({ again: turn + 1 }, "");
+  setTimeout(() => location.reload(), 5000 * 2 ** turn);
 }
 
 // Light or dark: as the system has it until it is switched.
@@ -118,6 +147,8 @@ function keys(event) {
 document.addEventListener("DOMContentLoaded", () => {
   times(document);
   axes(document);
+  fields();
+  again();
   themes();
   live();
   setInterval(() => times(document), 15000);

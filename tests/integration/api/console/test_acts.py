@@ -317,5 +317,5 @@ def test_what_was_shown_last_is_shown_while_the_store_does_not_answer(api: Api, 
     for path in paths:
         answer = operator.get(f"/console/{path}")
         assert answer.status_code == 200, path
-        assert re.search(r'role="alert">The store does not answer. This is as it was .*2 min', answer.text), path
+        assert re.search(r'role="alert">The store does not answer. This is as it was .*2\smin', answer.text), path
     assert operator.get("/console/audit?who=nobody").status_code == 503

@@ -220,7 +220,7 @@ def test_last_known_case_is_shown_while_the_store_is_down(shown: Api, operator: 
         unknown = operator.get("/console/customers/rival")
         refused = operator.post("/console/case/acknowledge", customer="acme", why="w")
 
-    assert "The store does not answer. This is what was known 40 s ago" in known.text
+    assert "The store does not answer. This is what was known 40\u00a0s ago" in known.text
     assert "disabled" in known.text
     assert unknown.status_code == 503
     assert refused.status_code == 422, "what was refused is not taken for done"

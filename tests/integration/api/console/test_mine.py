@@ -6,13 +6,15 @@ from unittest.mock import patch
 
 import pytest
 
+from api.http.keys import create_key
 from schemas.console import ConsoleSettings
 from schemas.settings import ClickHouse
 from streams.io.store import StoreError, open_store
 from tests.support.api_client import Api
-from tests.support.api_scene import KEY, OPERATORS_KEY, scene
+from tests.support.api_scene import KEY, NOW_MS, OPERATORS_KEY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
 from tests.support.databases import Databases
+from tests.support.pools import Sent, put
 
 SITE = "https://portal.example"
 
@@ -78,6 +80,18 @@ def test_own_page_is_in_the_language_that_its_address_or_the_browser_asks_for(cu
     assert '<html lang="de"' in customer.get("/console/mine?lang=de").text
 
 
+def test_rate_of_too_few_to_be_judged_by_is_not_shown_as_a_rate(shown: Api) -> None:
+    """It was shown in large, next to the limit."""
+    put(shown.store, [Sent("sprout", delivered=11, hard=1)])
+    newcomer = visitor(shown.client)
+    newcomer.sign_in(create_key(shown.store, "sprout", "", NOW_MS))
+
+    page = newcomer.get("/console/mine").text
+    assert '<strong class="few">too few</strong> <span class="dim small">1 of 12' in page
+    assert "8.33%" not in page.partition("</header>")[0]
+    assert '<strong class="few">zu wenig E-Mails</strong>' in newcomer.get("/console/mine?lang=de").text
+
+
 def test_own_page_has_nothing_of_others_nor_of_operators(shown: Api, customer: ConsoleVisitor) -> None:
     page = customer.get("/console/mine").text
 
@@ -94,7 +108,7 @@ def test_last_known_page_is_shown_while_the_store_is_down(shown: Api, customer: 
     shown.clock[0] -= 40_000
 
     assert answer.status_code == 200
-    assert "This is what was known 40 s ago" in answer.text
+    assert "This is what was known 40\u00a0s ago" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/console/", "/console/customers/acme", "/console/customers/rival"])

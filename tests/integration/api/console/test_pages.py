@@ -1,15 +1,20 @@
 """The pages besides the fleet: each is shown, decides what it says, and leaves it on record."""
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
+import msgspec
 import pytest
 
+from schemas.alert import Held
 from schemas.settings import ClickHouse
-from streams.io.store import open_store
+from streams.alerts.record import store_alerts
+from streams.io.store import StoreBusyError, open_store
 from tests.support.api_client import Api
-from tests.support.api_scene import HOLD, INCIDENT, OPERATORS_KEY, scene
+from tests.support.api_scene import HOLD, INCIDENT, NOW_MS, OPERATORS_KEY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
 from tests.support.databases import Databases
+from tests.support.told import told_alert
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +59,40 @@ def test_page_is_shown(operator: ConsoleVisitor, path: str, words: str) -> None:
     answer = operator.get(f"/console/{path}")
     assert answer.status_code == 200, answer.text
     assert words in answer.text
+
+
+def test_hold_says_by_what_each_customer_rose_and_leads_to_the_evidence(shown: Api, operator: ConsoleVisitor) -> None:
+    alert = told_alert("opened", "critical", customer="rival", time_ms=NOW_MS, held=True)
+    held = msgspec.structs.replace(alert.data, held=Held(id=HOLD, reason="brake", since_ms=NOW_MS, customers=40))
+    store_alerts(shown.store, [msgspec.structs.replace(alert, data=held)], NOW_MS)
+    shown.clock[0] += 60_000  # what was read is shown for a moment
+    page = operator.get(f"/console/holds/{HOLD}").text
+    shown.clock[0] -= 60_000
+
+    for said in ("14.20\u00a0%", "12.00\u00a0% to 16.00\u00a0%", "142 of 1,000", "10.00\u00a0%", "at gmail: 100"):
+        assert said in page
+    assert 'href="/console/customers/rival#evidence"' in page
+    assert 'href="/console/customers/stranger#evidence"' in page  # of whom nothing was announced yet
+
+
+def test_page_of_a_busy_store_is_no_bad_question_and_is_asked_for_again(operator: ConsoleVisitor) -> None:
+    with patch("api.console.pages.providers.read_providers", side_effect=StoreBusyError("timeout exceeded")):
+        answer = operator.get("/console/providers?hours=6")
+
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "Try again in a moment" in answer.text
+    assert "data-again" in answer.text
+
+
+def test_form_that_could_not_be_taken_leads_back_to_where_it_was_written(operator: ConsoleVisitor) -> None:
+    came_from = f"/console/holds/{HOLD}?skip=0"
+    with patch("api.console.pages.holds.decide_hold", side_effect=StoreBusyError("timeout exceeded")):
+        answer = operator.client.post(
+            f"/console/holds/{HOLD}",
+            data={"csrf": operator.csrf(), "decision": "release", "of": "all", "why": "x"},
+            headers={"referer": f"http://testserver{came_from}"},
+        )
+    assert answer.status_code == 503
+    assert f'href="{came_from}"' in answer.text
+    assert "data-again" not in answer.text

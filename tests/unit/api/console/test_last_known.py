@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 from api.console.kept import Known, LastKnown
-from streams.io.store import QueryLimitError, StoreError
+from streams.io.store import QueryLimitError, StoreBusyError, StoreError
 
 
 def away() -> NoReturn:
@@ -30,6 +30,16 @@ def test_what_was_known_is_given_with_its_age_while_the_store_does_not_answer() 
     kept.get("a", 1_000, lambda: 7)
     assert kept.get("a", 9_000, away) == Known(7, 1_000, down=True)
     assert kept.get("a", 9_500, lambda: 8) == Known(8, 9_500)
+
+
+def test_what_was_known_is_given_where_the_store_has_too_much_to_do() -> None:
+    kept = LastKnown[int]()
+    kept.get("a", 1_000, lambda: 7)
+
+    def busy() -> NoReturn:
+        raise StoreBusyError("timeout exceeded")
+
+    assert kept.get("a", 9_000, busy) == Known(7, 1_000, down=True)
 
 
 def test_query_that_asks_too_much_is_no_outage() -> None:

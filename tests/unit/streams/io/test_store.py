@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.settings import ClickHouse
-from streams.io.store import Store, StoreError, first_line, open_store
+from streams.io.store import QueryLimitError, Store, StoreBusyError, StoreError, first_line, open_store
 
 
 def closed_port() -> int:
@@ -57,6 +57,30 @@ def test_missing_database_says_what_makes_it() -> None:
 def test_store_without_handles_says_how_it_gets_more() -> None:
     error = DatabaseError("Code: 76. DB::Exception: Cannot open file x, errno: 24, strerror: Too many open files")
     assert first_line(error).endswith("Too many open files; allow the store's process more (LimitNOFILE=, ulimit -n)")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind"),
+    [
+        (159, "Timeout exceeded: elapsed 10012 ms, maximum: 10000 ms. (TIMEOUT_EXCEEDED)", StoreBusyError),
+        (202, "Too many simultaneous queries. Maximum: 100. (TOO_MANY_SIMULTANEOUS_QUERIES)", StoreBusyError),
+        (439, "Cannot schedule a task: no free thread (CANNOT_SCHEDULE_TASK)", StoreBusyError),
+        (241, "(total) memory limit exceeded: would use 20.1 GiB (MEMORY_LIMIT_EXCEEDED)", StoreBusyError),
+        (241, "User memory limit exceeded: would use 9.3 GiB (MEMORY_LIMIT_EXCEEDED)", StoreBusyError),
+        (241, "Memory limit (total) exceeded: would use 20.1 GiB (MEMORY_LIMIT_EXCEEDED)", StoreBusyError),
+        (241, "Query memory limit exceeded: would use 1.5 GB (MEMORY_LIMIT_EXCEEDED)", QueryLimitError),
+        (158, "Limit for rows exceeded, max rows: 200 (TOO_MANY_ROWS)", QueryLimitError),
+        (60, "Table reputation.total does not exist (UNKNOWN_TABLE)", StoreError),
+    ],
+)
+def test_who_asked_too_much_is_told_from_a_store_that_has_too_much_to_do(
+    code: int, said: str, kind: type[StoreError]
+) -> None:
+    error = DatabaseError(f"Code: {code}. DB::Exception: {said}")
+    error.code = code
+    with pytest.raises(StoreError) as raised:
+        Store(Mock(query=Mock(side_effect=error)), ClickHouse(), "here").rows("SELECT 1")
+    assert type(raised.value) is kind
 
 
 def test_every_insert_is_taken_at_once_whatever_the_server_does_by_default() -> None:

@@ -1,0 +1,20 @@
+"""How figures are written for people."""
+
+import pytest
+
+from schemas.wording import together
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("65 of 249: 26.10 % (15.95 % to 38.43 %)", "65 of 249: 26.10_% (15.95_% to 38.43_%)"),
+        ("for 40 s, 12 min, 3.5 h or 2.0 d", "for 40_s, 12_min, 3.5_h or 2.0_d"),
+        ("58.3 MB in 20 ms", "58.3_MB in 20_ms"),
+        ("10 services, 3 mind, 4 hosts, 5 days, 2 Boxes", "10 services, 3 mind, 4 hosts, 5 days, 2 Boxes"),
+        ("a % of it, shop 9", "a % of it, shop 9"),
+        ("<td title='10.00 %'>10.00 %</td>", "<td title='10.00_%'>10.00_%</td>"),
+    ],
+)
+def test_no_line_ends_between_a_number_and_its_unit(said: str, kept: str) -> None:
+    assert together(said) == kept.replace("_", "\u00a0")
