@@ -92,7 +92,7 @@ def test_page_can_be_used_by_anybody_on_any_screen(operator: Viewer, path: str) 
     for width, scheme in ((1440, "light"), (390, "dark")):
         operator.looks(width, scheme)
         assert operator.hurdles() == []
-    for width in (390, 1280, 1440, 1920):
+    for width in (390, 740, 800, 1000, 1280, 1440, 1920):
         operator.looks(width, "light")
         assert operator.overflow() <= 0, f"the page is wider than {width} pixels"
         assert operator.cut_off() == [], f"at {width} pixels"
