@@ -6,7 +6,7 @@ Whether a customer is excessive is the operator's decision, so all that decides 
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +45,10 @@ try:
     from _blake2 import blake2b  # what hashlib has, without OpenSSL, whose loading takes a tenth of `policy check`
 except ImportError:  # another Python than CPython
     from hashlib import blake2b
+
+
+#: The shares (ratios) from which on mail is not good, by what it is judged by: the mildest default levels.
+NOT_GOOD: Mapping[Metric, float] = {"failure": 0.03, "complaint": 0.001}
 
 
 class Brake(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -170,6 +174,13 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         """The levels, with their thresholds, of all rules that judge a metric by mail to all providers."""
         rules = (rule for rule in self.rules if rule.metric == metric and not rule.mail_to)
         return [level for rule in rules for level in rule.levels.given()]
+
+    def bad_from(self, metric: Metric) -> float:
+        """The share (a ratio) of failures, or complaints, from which on somebody's mail is not good, where others are
+        asked about: the mildest level for mail to all providers, where that is above the one of `NOT_GOOD`. Who is good
+        by the policy in force is good. A stricter policy asks for no better ones: who fails a little can tell of an
+        outage, or that a list errs, as well."""
+        return max(NOT_GOOD[metric], min((at for _, at in self.levels_of(metric)), default=0.0))
 
     @property
     def mail_to(self) -> frozenset[tuple[str, ...]]:

@@ -52,9 +52,6 @@ BY_CHANCE = 1 / 8
 #: Mail elsewhere tells from so many recipients on; who fails there at half the common rate or more is no witness.
 TELLING_ELSEWHERE = 20
 AS_BAD_ELSEWHERE = 0.5
-#: Of who has no history it tells from so many on: of lists of which 12 % fail one in four looks good then, and two of
-#: two in one of thirteen.
-LEAST_NEW = 10
 #: Outcomes for which a pool alone can be the cause.
 OF_POOLS: frozenset[Outcome] = frozenset({"block", "expired"})
 
@@ -125,7 +122,9 @@ MOST_MEANWHILE = 6.0
 ENOUGH_MEANWHILE = 8.0
 
 
-class _Vote(NamedTuple):
+class Vote(NamedTuple):
+    """An owner, as one of its accounts, and what it weighs for an incident (natural logarithm; below 0: against it)."""
+
     account: Account
     weight: float
 
@@ -144,16 +143,16 @@ def find(
     `enough` and `least` are lower for an hour next to one that is an incident already, `share` higher for mail to all
     places together.
     """
-    able = _able(outcome, accounts)
+    able = who_can_tell(outcome, accounts)
     if len(able) < least:
         return None
     best: Finding | None = None
     everybody = _with_untold(outcome, accounts, able)
     for raised in RAISED:
-        votes = _votes(outcome, able, usual, raised)
+        votes = weighed(outcome, able, usual, raised)
         found = _verdict(votes, "", enough, share, least)
         if found is not None:
-            all_votes = _votes(outcome, everybody, usual, raised)
+            all_votes = weighed(outcome, everybody, usual, raised)
             of_all, found = found, _of_one_pool(outcome, all_votes, found, enough)
             if found is not of_all and _verdict(all_votes, "", enough, share, least) is None:
                 found = None
@@ -174,15 +173,15 @@ def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: 
     seen to be of one pool or address alone, or of those who send to this place alone, however many these are. `share`
     is that of the weight which the struck must still have."""
     raised = max(raised, RAISED[0])
-    able = _able(outcome, accounts)
-    votes = _votes(outcome, able, usual, raised)
-    everybody = _votes(outcome, _with_untold(outcome, accounts, able), usual, raised)
+    able = who_can_tell(outcome, accounts)
+    votes = weighed(outcome, able, usual, raised)
+    everybody = weighed(outcome, _with_untold(outcome, accounts, able), usual, raised)
     if any(_alone(everybody, of) is not None for of in (_pool_of, _address_of)):
         return True
     return _spared(votes, share) or _spares_who_is_known(outcome, able, usual, raised, share)
 
 
-def _spared(votes: Sequence[_Vote], share: float) -> bool:
+def _spared(votes: Sequence[Vote], share: float) -> bool:
     pro = sum(vote.weight for vote in votes if vote.weight > 0)
     contra = -sum(vote.weight for vote in votes if vote.weight < 0)
     return contra >= ENOUGH and pro < share * (pro + contra)
@@ -195,7 +194,7 @@ def _spares_who_is_known(outcome: Outcome, able: Sequence[Account], usual: Seen,
     known = [each for each in able if each.elsewhere.total >= TELLING_ELSEWHERE]
     if len(known) == len(able):
         return False
-    votes = _votes(outcome, known, usual, raised)
+    votes = weighed(outcome, known, usual, raised)
     return sum(vote.weight <= -STRUCK for vote in votes) >= LEAST_STRUCK and _spared(votes, share)
 
 
@@ -224,72 +223,19 @@ def is_spared_meanwhile(
 
     For who fails at that place alone this is not asked: of a provider's servers some may refuse.
     """
-    able = _able(outcome, accounts)
-    struck = {vote.account.owner for vote in _votes(outcome, able, usual, raised) if vote.weight >= STRUCK}
+    able = who_can_tell(outcome, accounts)
+    struck = {vote.account.owner for vote in weighed(outcome, able, usual, raised) if vote.weight >= STRUCK}
     theirs: dict[int, Seen] = defaultdict(lambda: Seen(0, 0))
     for each in able:
         for minute, seen in minutes.get(each.customer, {}).items() if each.owner in struck else ():
             theirs[minute] = theirs[minute].plus(seen)
     bad = {minute for minute, seen in theirs.items() if seen.rate >= raised / 2}
-    votes = _votes(outcome, in_minutes(able, minutes, bad), usual, raised, MOST_MEANWHILE)
+    votes = weighed(outcome, in_minutes(able, minutes, bad), usual, raised, MOST_MEANWHILE)
     spared = [-vote.weight for vote in votes if vote.weight <= -STRUCK and vote.account.owner not in struck]
     return len(spared) >= LEAST_STRUCK and sum(spared) - _ways(len(votes), len(spared)) >= ENOUGH_MEANWHILE
 
 
-def nobody_can_tell(
-    outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str, *, beside: bool = False
-) -> bool:
-    """Whether a customer of good history fails at a place where too few send to say whether it is the place: nobody was
-    spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is clearly spared of
-    that rate, since of a bad list that fails everywhere none of a few fails by chance; or a second one was struck in
-    the very hour; or the hour is `beside` one that is an incident there. (In a fleet of five hardly more send in one
-    hour.)
-
-    Of those without a history, whose mail elsewhere in the hour is good, nobody can tell either where a second one was
-    struck, however many they are: they make no incident, but two who fail at one place alone hardly do so by chance."""
-    able = _able(outcome, accounts)
-    is_new = all(each.customer != customer for each in able)
-    if is_new:
-        able = _able(outcome, [_as_known(outcome, each) for each in accounts])
-    mine = next((each for each in able if each.customer == customer), None)
-    if mine is None:
-        return False
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
-    struck = _struck_with(mine, _votes(outcome, able, usual, raised))
-    if not struck:
-        return False
-    if is_new:
-        return len(struck) > 1 or beside
-    if len(struck) != 1 or beside:
-        return len(struck) < LEAST_STRUCK
-    elsewhere = _votes(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
-    return is_good_elsewhere(outcome, mine) and any(vote.weight <= -MOST for vote in elsewhere)
-
-
-def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
-    """Whether at some rate a customer of good history was struck, and nobody who can tell was clearly spared of it."""
-    able = _able(outcome, accounts)
-    mine = next((each for each in able if each.customer == customer), None)
-    return mine is not None and any(
-        _struck_with(mine, _votes(outcome, able, usual, raised)) for raised in RAISED if raised <= mine.here.rate
-    )
-
-
-def _struck_with(mine: Account, votes: Sequence[_Vote]) -> set[str]:
-    """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared."""
-    struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
-    return struck if mine.owner in struck and all(vote.weight > -STRUCK for vote in votes) else set()
-
-
-def _as_known(outcome: Outcome, account: Account) -> Account:
-    """As if it had a good history, where it has none and its mail elsewhere in the hour is good."""
-    if account.history.total >= LEAST_HISTORY or account.elsewhere.total < LEAST_NEW:
-        return account
-    is_good = outcome != "complained" and account.elsewhere.rate < account.bad[outcome]
-    return account._replace(history=Seen(LEAST_HISTORY, 0)) if is_good else account
-
-
-def _able(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
+def who_can_tell(outcome: Outcome, accounts: Sequence[Account]) -> list[Account]:
     """Those who can tell.
 
     Who fails elsewhere at half of what is common here is none of them. It is not asked at half of what it has here
@@ -312,7 +258,7 @@ def _with_untold(outcome: Outcome, accounts: Sequence[Account], able: list[Accou
     has expired may be because of the pool, and then a person looks first."""
     if all(each.told for each in accounts):
         return able
-    return _able(outcome, [each._replace(told=True) for each in accounts])
+    return who_can_tell(outcome, [each._replace(told=True) for each in accounts])
 
 
 def _may_tell(outcome: Outcome, account: Account) -> bool:
@@ -326,9 +272,9 @@ def _may_tell(outcome: Outcome, account: Account) -> bool:
     return account.beside <= here.failed or account.beside < bad * here.total
 
 
-def _votes(
+def weighed(
     outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float, most: float = MOST
-) -> list[_Vote]:
+) -> list[Vote]:
     """One vote for each owner: that of its accounts together, no more than `most` either way. Where all mail of those
     who were struck failed (`raised` is 1), a single delivery would prove that nobody was."""
     raised = min(raised, RAISED[-1])
@@ -343,11 +289,11 @@ def _votes(
         failed = min(each.here.failed, each.here.total)
         weights[each.owner] += failed * log(raised / own) + (each.here.total - failed) * log((1 - raised) / (1 - own))
         named.setdefault(each.owner, each)
-    return [_Vote(named[owner], min(most, max(-most, weight))) for owner, weight in sorted(weights.items())]
+    return [Vote(named[owner], min(most, max(-most, weight))) for owner, weight in sorted(weights.items())]
 
 
 def _verdict(
-    votes: Sequence[_Vote], pool: str, enough: float, share: float = SHARE, least: int = LEAST_STRUCK
+    votes: Sequence[Vote], pool: str, enough: float, share: float = SHARE, least: int = LEAST_STRUCK
 ) -> Finding | None:
     struck = [vote for vote in votes if vote.weight >= STRUCK]
     spared = [vote for vote in votes if vote.weight <= -STRUCK]
@@ -367,7 +313,7 @@ def _ways(count: int, chosen: int) -> float:
     return lgamma(count + 1) - lgamma(chosen + 1) - lgamma(count - chosen + 1)
 
 
-def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enough: float) -> Finding | None:
+def _of_one_pool(outcome: Outcome, votes: Sequence[Vote], found: Finding, enough: float) -> Finding | None:
     """Of the place as a whole, unless all who were struck share a pool, or a sending address, and others send there
     unharmed."""
     for of in (_pool_of, _address_of):
@@ -380,15 +326,15 @@ def _of_one_pool(outcome: Outcome, votes: Sequence[_Vote], found: Finding, enoug
     return found
 
 
-def _pool_of(vote: _Vote) -> str:
+def _pool_of(vote: Vote) -> str:
     return vote.account.pool
 
 
-def _address_of(vote: _Vote) -> str:
+def _address_of(vote: Vote) -> str:
     return vote.account.address
 
 
-def _alone(votes: Sequence[_Vote], of: Callable[[_Vote], str]) -> str | None:
+def _alone(votes: Sequence[Vote], of: Callable[[Vote], str]) -> str | None:
     """The pool or address (empty where none is known) that those who were struck share, while others send to the place
     unharmed.
 
@@ -408,5 +354,5 @@ def _alone(votes: Sequence[_Vote], of: Callable[[_Vote], str]) -> str | None:
     return shared if unharmed >= LEAST_STRUCK and pro <= BY_CHANCE * (pro + contra) else None
 
 
-def _customers(votes: Sequence[_Vote]) -> tuple[str, ...]:
+def _customers(votes: Sequence[Vote]) -> tuple[str, ...]:
     return tuple(sorted(vote.account.customer for vote in votes))

@@ -29,8 +29,6 @@ from streams.incidents.detect import (
     is_good_elsewhere,
     is_over,
     is_spared_meanwhile,
-    nobody_can_tell,
-    none_is_spared,
     seen_together,
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
@@ -38,6 +36,7 @@ from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place, examples_of, hour_of
 from streams.incidents.not_excused import Worse, worse_in_another_way
 from streams.incidents.surge import WHY, WHY_FIRST_DAY, most_surge
+from streams.incidents.undecided import nobody_can_tell, none_is_spared
 from streams.subjects.left_out import ProviderHour
 
 #: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.

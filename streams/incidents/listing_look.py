@@ -10,10 +10,12 @@ from typing import NamedTuple
 from schemas.counts import finished_sql
 from schemas.incident import Example
 from schemas.listing import KINDS, WEIGHTS, ResourceKind
+from schemas.policy import NOT_GOOD, Policy
 from schemas.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
 from streams.incidents.hours import EXAMPLES, FoundHour, Place
 from streams.incidents.mass_listing import (
     LEAST_STRUCK,
+    Bad,
     Begun,
     History,
     Mail,
@@ -112,8 +114,16 @@ class ListingLook:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        #: From which rates on somebody's mail is bad, by the policy in force.
+        self._bad = Bad(NOT_GOOD["failure"], NOT_GOOD["complaint"])
         #: What was found of those that began together, as long as the same did.
         self._known: dict[Together, tuple[FoundHour, ...]] = {}
+
+    def set_policy(self, policy: Policy) -> None:
+        """Ask those who are good by this policy."""
+        if self._bad != (bad := Bad(policy.bad_from("failure"), policy.bad_from("complaint"))):
+            self._bad = bad
+            self._known.clear()
 
     def forget(self) -> None:
         """Ask again of those of whom nothing was found: counts come late."""
@@ -134,7 +144,7 @@ class ListingLook:
         # Those that ended meanwhile are asked for too: by them it is known what is usual.
         listings = [each for each in read_listings(self._store, 0, EXPOSING, KINDS) if each.zone in zones]
         groups = list(together(_begun(each) for each in listings if since_ms <= each.from_ms <= now_ms))
-        look = _Look(self._store, listings, now_ms)
+        look = _Look(self._store, listings, self._bad, now_ms)
         self._known = {each: self._known[each] for each in groups if each in self._known}
         found: list[FoundHour] = []
         hit: set[ListingHour] = set()
@@ -151,9 +161,10 @@ class ListingLook:
 class _Look:
     """One look. What several groups ask for is read once."""
 
-    def __init__(self, store: Store, listings: Sequence[ListingInterval], now_ms: int) -> None:
+    def __init__(self, store: Store, listings: Sequence[ListingInterval], bad: Bad, now_ms: int) -> None:
         self._store = store
         self._listings = listings
+        self._bad = bad
         self._now_ms = now_ms
         self._histories: dict[int, Mapping[str, History]] = {}
         self._uses: dict[tuple[ResourceKind, int], Mapping[str, Sequence[str]]] = {}
@@ -181,7 +192,7 @@ class _Look:
         if midnight not in self._histories:
             asked = {"since": max(0, midnight - HISTORY_DAYS * DAY_S), "old": max(0, midnight - DAY_S)}
             self._histories[midnight] = {
-                str(customer): history_of(Mail(*map(int, numbers)))
+                str(customer): history_of(Mail(*map(int, numbers)), self._bad)
                 for customer, *numbers in self._store.rows(MAIL, asked)
             }
         return self._histories[midnight]

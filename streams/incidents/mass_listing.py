@@ -29,8 +29,8 @@ SHARE = 0.2
 MANY, TIMES = 20, 4
 #: A history is good from so many recipients on, all of them more than a day ago, ...
 LEAST_HISTORY = 50
-#: ... and bad from these rates on (ratios; unknown or expired of all, complaints of deliveries), with so many of them.
-BAD_FAILURES, BAD_COMPLAINTS, LEAST_BAD = 0.03, 0.001, 5
+#: ... and bad from what the policy in force calls so (`Bad`), with so many of them.
+LEAST_BAD = 5
 
 #: What a customer's own mail says of it; `none`: too little of it is old enough.
 History = Literal["good", "bad", "none"]
@@ -45,6 +45,13 @@ class Mail(NamedTuple):
     failed: int = 0
     delivered: int = 0
     complained: int = 0
+
+
+class Bad(NamedTuple):
+    """From which rates on (ratios; unknown or expired of all, complaints of deliveries) mail is bad."""
+
+    failing: float
+    complained: float
 
 
 class Voter(NamedTuple):
@@ -82,11 +89,11 @@ class Mass(NamedTuple):
     spared: int
 
 
-def history_of(mail: Mail) -> History:
+def history_of(mail: Mail, bad: Bad) -> History:
     """What a customer's mail says of it."""
-    if mail.failed >= max(LEAST_BAD, BAD_FAILURES * mail.finished):
+    if mail.failed >= max(LEAST_BAD, bad.failing * mail.finished):
         return "bad"
-    if mail.complained >= max(LEAST_BAD, BAD_COMPLAINTS * mail.delivered):
+    if mail.complained >= max(LEAST_BAD, bad.complained * mail.delivered):
         return "bad"
     return "good" if mail.old >= LEAST_HISTORY else "none"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from schemas.policy import Policy
 from schemas.policy_metric import Metric
-from streams.incidents.detect import BAD_HISTORY, Outcome
+from streams.incidents.detect import Outcome
 
 #: Which rate each outcome is judged by.
 JUDGED_BY: Mapping[Outcome, Metric] = {
@@ -31,10 +31,6 @@ def excessive_rates(policy: Policy) -> dict[Outcome, float]:
 
 
 def bad_history(policy: Policy) -> dict[Outcome, float]:
-    """Of each outcome the failing share of somebody's mail (a ratio) from which it is not good: the mildest level of
-    the rules for mail to all providers, where that is above the default. Who is good by the policy can tell of an
-    incident. A stricter policy asks for no better witnesses: who fails a little can tell of an outage as well."""
-    found = dict(BAD_HISTORY)
-    for outcome, metric in TOLD_BY.items():
-        found[outcome] = max(found[outcome], min((at for _, at in policy.levels_of(metric)), default=0.0))
-    return found
+    """Of each outcome the failing share of somebody's mail (a ratio) from which it is not good: see `Policy.bad_from`.
+    Who is good by the policy can tell of an incident."""
+    return {outcome: policy.bad_from(metric) for outcome, metric in TOLD_BY.items()}

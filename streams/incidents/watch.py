@@ -106,6 +106,7 @@ class IncidentWatch:
         incident explains is excused."""
         self._finder.excessive = excessive_rates(policy)
         self._cells.bad = bad_history(policy)
+        self._listings.set_policy(policy)
 
     def refresh(self, now_ms: int, alarmed: Collection[str] = ()) -> Changed:
         """Look again, unless it was looked a moment ago; returns what is left out since, and what is not any more; the

@@ -36,25 +36,27 @@ from streams.what_if.pool_cells import (
     Table,
 )
 from streams.what_if.pool_listings import replay_pool_listings
-from streams.windows.pool_queries import (
-    BAD_COMPLAINTS,
-    BAD_FAILURES,
-    HISTORY,
-    KNOWN,
-    LEAST_COMPLAINTS,
-    TIMES_LEAST,
-)
+from streams.windows.pool_queries import HISTORY, KNOWN, LEAST_COMPLAINTS, TIMES_LEAST
 from streams.windows.pools import LEAST_MEMBERS, NOBODY, pooled_rules
 
 #: Pools or domains, and customers in them, that are held at once.
 VALUES_AT_ONCE, CUSTOMERS_AT_ONCE = 1_000, 400
 
 
+class GoodHistory(NamedTuple):
+    """The hours of the history by which customers are new or known, and from which failing and complaining shares of it
+    (ratios) it is not good: by the whole policy."""
+
+    hours: int
+    failing: float
+    complained: float
+
+
 class OneRule(NamedTuple):
-    """A policy of one rule, and the hours of the history by which customers are new or known."""
+    """A policy of one rule, and which history is good."""
 
     alone: Policy
-    history_h: int
+    good: GoodHistory
 
     @property
     def rule(self) -> Rule:
@@ -166,8 +168,7 @@ class _Sums:
         if not kept:
             return
         owners = [row_of[shared.cells[row][0]] for row in kept]
-        lengths = {each.history_h for each in self._policies if not tail}
-        known = {length: self._known(whole, length) for length in lengths}
+        known = {good: self._known(whole, good) for good in {each.good for each in self._policies if not tail}}
         for (place, window), small in self._small.items():
             if tail != (window if window_ms(window) < HOUR_MS else ""):
                 continue
@@ -179,23 +180,23 @@ class _Sums:
             counted = [(small, is_small)]
             if (new := self._new.get((place, window))) is not None:
                 reached = reach(own_top, own, each.rule.thresholds[0], bar_of(window, each.alone.confidence))
-                is_new = ~known[each.history_h] & (own < TIMES_LEAST * least) & (is_small | ~reached)
+                is_new = ~known[each.good] & (own < TIMES_LEAST * least) & (is_small | ~reached)
                 counted.append((new, is_new))
             n, d = shared.within(self._clock, top, hours), shared.within(self._clock, bottom, hours)
             for row, owner in zip(kept, owners, strict=True):
                 for together, who in counted:
                     together.add(place_of[shared.cells[row][1]], n[row], d[row], who[owner])
 
-    def _known(self, whole: Table, hours: int) -> NDArray[np.bool_]:
+    def _known(self, whole: Table, good: GoodHistory) -> NDArray[np.bool_]:
         """Who has a good history, of mail that is more than a day old: see `streams.windows.pool_queries`."""
 
         def before(*measures: int) -> Counts:
-            found: Counts = whole.within(self._clock, measures, hours) - whole.within(self._clock, measures, DAY_H)
+            found: Counts = whole.within(self._clock, measures, good.hours) - whole.within(self._clock, measures, DAY_H)
             return found
 
         mail, delivered = before(FINISHED), before(DELIVERED)
-        found: NDArray[np.bool_] = (mail >= KNOWN) & (before(HARD, EXPIRED) < BAD_FAILURES * mail)
-        found &= before(COMPLAINED) < np.maximum(LEAST_COMPLAINTS, BAD_COMPLAINTS * delivered)
+        found: NDArray[np.bool_] = (mail >= KNOWN) & (before(HARD, EXPIRED) < good.failing * mail)
+        found &= before(COMPLAINED) < np.maximum(LEAST_COMPLAINTS, good.complained * delivered)
         return found
 
     def replayed(self, kind: str) -> Iterator[tuple[OneRule, Transition]]:
@@ -234,8 +235,9 @@ def _alone(policy: Policy, kind: str) -> list[OneRule]:
         return []
     read = [window for rule in rules for window in rule.windows if window_ms(window) >= DAY_MS]
     longest = max(hours_of(window) for window in (HISTORY, *read))
+    good = GoodHistory(longest, policy.bad_from("failure"), policy.bad_from("complaint"))
     cut = each_rule(msgspec.structs.replace(policy, rules=rules, overrides=()), minutes=True)
-    return [OneRule(each, longest) for each in cut]
+    return [OneRule(each, good) for each in cut]
 
 
 def _measures(rule: Rule, *, expired_is_failure: bool) -> tuple[list[int], list[int]]:

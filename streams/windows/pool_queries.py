@@ -120,13 +120,14 @@ _MEASURES = re.compile(r"\bn_(\w+)")
 
 #: A history is as long as this window, and ends a day ago.
 HISTORY = "30d"
-#: From so many recipients on it is a good one, unless so much of it (ratios) failed or, at providers with a feedback
-#: loop, complained: the mildest levels of the default policy.
-KNOWN, BAD_FAILURES, BAD_COMPLAINTS, LEAST_COMPLAINTS = 200, 0.03, 0.001, 3
+#: From so many recipients on it is a good one, unless what the policy calls bad (`Policy.bad_from`) failed or, at
+#: providers with a feedback loop, complained; the latter at least so many.
+KNOWN, LEAST_COMPLAINTS = 200, 3
 #: What each has of the history, and whether that is good.
 HISTORIES = ("finished", "failed", "loop_deliveries", "loop_complaints")
-IS_KNOWN = f"""whole_old_finished >= {KNOWN} AND whole_old_failed < {BAD_FAILURES} * whole_old_finished
-    AND whole_old_loop_complaints < greatest({LEAST_COMPLAINTS}, {BAD_COMPLAINTS} * whole_old_loop_deliveries)"""
+IS_KNOWN = f"""whole_old_finished >= {KNOWN} AND whole_old_failed < {{bad_failures:Float64}} * whole_old_finished
+    AND whole_old_loop_complaints < greatest({LEAST_COMPLAINTS},
+        {{bad_complaints:Float64}} * whole_old_loop_deliveries)"""
 
 
 class Asked(NamedTuple):
@@ -171,6 +172,7 @@ def question(
     of_customer = [each.own.name for each in every]
     if new:
         parameters["old"] = max(0, now_ms // 1000 // HOUR_S * HOUR_S - DAY_S)
+        parameters |= {"bad_failures": policy.bad_from("failure"), "bad_complaints": policy.bad_from("complaint")}
         sums |= {f"old_{name}": f"sumIf({name}, is_old)" for name in HISTORIES}
         of_customer += [names.own_top.name for each, names in zip(asked, every, strict=True) if each.new]
         of_customer += [f"old_{name}" for name in HISTORIES]

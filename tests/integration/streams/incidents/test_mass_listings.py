@@ -10,12 +10,13 @@ import pytest
 from jobs.operator.incidents import dismiss_incident
 from schemas.alert import Unjudged
 from schemas.incident import IncidentEvent
+from schemas.policy import load_policy
 from streams.incidents.stored import read_incidents
 from streams.incidents.watch import IncidentWatch
 from streams.monitor.batch import BatchJudge
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
 from tests.support.fleet import accused
-from tests.support.judging import NOW_MS, Ground
+from tests.support.judging import NOW_MS, Ground, mild_policy
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
 
@@ -97,6 +98,26 @@ def test_list_that_names_many_accuses_nobody(
     assert accused(ground) == set()
     (incident,) = read_incidents(ground.store).in_force()
     assert not incident.open
+
+
+def test_those_are_asked_who_are_good_by_the_policy_in_force(ground: Ground) -> None:
+    """Nine of whom 6 % fail: by the default policy they are bad, and nobody can tell; not by one that warns at 8 %."""
+    customers, addresses = fleet(9), [address(number) for number in range(9)]
+    ground.put(
+        *(
+            Row(NOW - 2 * HOUR - day * DAY, delivered=94, hard=6, ip=ip, customer=who)
+            for who, ip in zip(customers, addresses, strict=True)
+            for day in (0, 3, 9)
+        )
+    )
+    listed(ground, addresses[:5], MINUTE)
+    watch = IncidentWatch(ground.store)
+    watch.set_policy(load_policy())
+    watch.refresh(NOW_MS)
+    assert read_incidents(ground.store).in_force() == []
+    watch.set_policy(mild_policy())
+    watch.refresh(NOW_MS + MINUTE * 1000)
+    assert [each.struck for each in read_incidents(ground.store).in_force()] == [5]
 
 
 def test_one_event_begins_it_and_one_ends_it(ground: Ground) -> None:

@@ -8,8 +8,10 @@ import pytest
 from jobs.operator.incidents import declare_incident
 from schemas import policy
 from schemas.alert import Unjudged
+from streams.what_if.history import Extent
+from streams.what_if.pools import PoolReplay
 from tests.support.api_client import DAY, HOUR, NOW
-from tests.support.judging import NOW_MS, Ground
+from tests.support.judging import LOOP, NOW_MS, Ground, mild_policy
 from tests.support.pools import Sent, put
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
@@ -85,6 +87,21 @@ def test_good_senders_of_long_standing_hide_nothing_and_are_not_named(ground: Gr
     named = [each.name for each in alert.data.evidence.customers]
     assert len(named) == 10
     assert set(named) <= set(SHOES)
+
+
+def test_who_is_good_by_a_milder_policy_is_not_taken_for_new(ground: Ground) -> None:
+    """The 200 fail at 5 %, which a policy that warns at 8 % calls good: they do not hide 30 new accounts at 13 %."""
+    chance, mild = random.Random(7), mild_policy()
+    good = [f"good-{number:03}" for number in range(200)]
+    put(ground.store, (row for back in range(20) for row in day(good, 40, 0.05, chance, 2 * HOUR + back * DAY)))
+    put(ground.store, day(SHOES, 130, 0.13, chance))
+    judge = ground.judge()
+    judge.set_policy(mild)
+    judge.judge_pools(NOW_MS)
+    assert {each.subject for each in ground.sent} == {"pool:shared-1"}
+    extent = Extent.of((mild,), (NOW - HOUR) * 1000, NOW_MS)
+    (replayed,) = PoolReplay(ground.store, extent, (mild,), LOOP).transitions()
+    assert {each.scope for each in replayed} == {"pool:shared-1"}
 
 
 def test_complaints_of_accounts_that_are_each_too_few_to_tell(ground: Ground) -> None:

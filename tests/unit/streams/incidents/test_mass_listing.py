@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.times import HOUR_MS, MINUTE_MS
-from streams.incidents.mass_listing import WITHIN_MS, Begun, Mail, Voter, history_of, mass, together
+from streams.incidents.mass_listing import WITHIN_MS, Bad, Begun, Mail, Voter, history_of, mass, together
 
 CASES = tomllib.loads(Path(__file__).with_name("mass_listing.toml").read_text(encoding="utf-8"))["case"]
 ZEN = "zen.spamhaus.org"
+DEFAULT, MILD = Bad(0.03, 0.001), Bad(0.08, 0.004)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -88,9 +89,19 @@ def test_all_that_lie_within_an_hour_are_in_one_run(some: list[tuple[int, int]])
         assert max(times) - min(times) < WITHIN_MS
 
 
-def test_history() -> None:
-    assert history_of(Mail(old=50, finished=90, failed=4, delivered=86)) == "good"
-    assert history_of(Mail(old=49, finished=900, delivered=900)) == "none"
-    assert history_of(Mail(old=500, finished=600, failed=18)) == "bad"
-    assert history_of(Mail(old=500, finished=600, delivered=600, complained=5)) == "bad"
-    assert history_of(Mail(old=5, finished=5, failed=5)) == "bad"
+@pytest.mark.parametrize(
+    ("mail", "bad", "expected"),
+    [
+        (Mail(old=50, finished=90, failed=4, delivered=86), DEFAULT, "good"),
+        (Mail(old=49, finished=900, delivered=900), DEFAULT, "none"),
+        (Mail(old=500, finished=600, failed=18), DEFAULT, "bad"),
+        (Mail(old=500, finished=600, failed=18), MILD, "good"),
+        (Mail(old=500, finished=600, failed=48), MILD, "bad"),
+        (Mail(old=500, finished=600, delivered=600, complained=5), DEFAULT, "bad"),
+        (Mail(old=500, finished=2_000, delivered=2_000, complained=7), MILD, "good"),
+        (Mail(old=500, finished=2_000, delivered=2_000, complained=8), MILD, "bad"),
+        (Mail(old=5, finished=5, failed=5), DEFAULT, "bad"),
+    ],
+)
+def test_history_is_good_by_the_policy_in_force(mail: Mail, bad: Bad, expected: str) -> None:
+    assert history_of(mail, bad) == expected

@@ -57,6 +57,9 @@ class TestBadHistory:
         )
         assert bad_history(mild) == {"hard": 0.08, "block": 0.08, "expired": 0.08, "complained": 0.004}
 
+    def test_complaints_that_no_rule_judges_are_bad_from_the_default_on(self) -> None:
+        assert policy(rule("failure", "failure", Levels(warning=0.08))).bad_from("complaint") == 0.001
+
     def test_outage_in_a_fleet_that_fails_at_5_per_cent_is_found_where_that_is_good(self) -> None:
         mild = bad_history(policy(rule("failure", "failure", Levels(warning=0.08, excessive=0.15))))
 

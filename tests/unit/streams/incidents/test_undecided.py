@@ -2,7 +2,8 @@
 
 import pytest
 
-from streams.incidents.detect import Account, Seen, nobody_can_tell, none_is_spared
+from streams.incidents.detect import Account, Seen
+from streams.incidents.undecided import nobody_can_tell, none_is_spared
 
 USUAL = Seen(10_000, 50)
 
