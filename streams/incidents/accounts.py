@@ -100,13 +100,13 @@ class Accounts:
                     history=all_before.failures(outcome),
                     address=self.company.get((customer, "ip"), ""),
                     beside=(rest if everywhere else cells[place]).beside(outcome),
-                    told=outcome != "expired" or self._is_told(customer, hour),
+                    told=outcome != "expired" or self.is_told(customer, hour),
                     bad=self.bad,
                 )
             )
         return found
 
-    def _is_told(self, customer: str, hour: int) -> bool:
+    def is_told(self, customer: str, hour: int) -> bool:
         """Whether it is known of its mail of an hour which was given up."""
         return self.last_expired is None or self.last_expired.get(customer, hour - 1) >= hour
 

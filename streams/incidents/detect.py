@@ -304,7 +304,8 @@ def _verdict(
     if pro - _ways(len(votes), len(struck)) < enough:
         return None
     seen = [vote.account.here for vote in struck]
-    rate = sum(each.failed for each in seen) / sum(each.total for each in seen)
+    # What expires of an unknown time is not among what is finished, and may be more.
+    rate = sum(min(each.failed, each.total) for each in seen) / sum(each.total for each in seen)
     return Finding(pool, rate, _customers(struck), _customers(spared), pro - contra)
 
 

@@ -25,7 +25,6 @@ from streams.incidents.detect import (
     Outcome,
     Seen,
     find,
-    in_minutes,
     is_good_elsewhere,
     is_over,
     is_spared_meanwhile,
@@ -36,7 +35,6 @@ from streams.incidents.hour_cells import OUTCOMES
 from streams.incidents.hours import FoundHour, Place, examples_of, hour_of
 from streams.incidents.not_excused import Worse, worse_in_another_way
 from streams.incidents.surge import WHY, WHY_FIRST_DAY, most_surge
-from streams.incidents.undecided import nobody_can_tell, none_is_spared
 from streams.subjects.left_out import ProviderHour
 
 #: Beside an hour that is an incident already, so much is enough, and so many who were struck: by night two send.
@@ -46,8 +44,6 @@ LEAST_BESIDE = 2
 SHARE_OF_ALL = 2 / 3
 #: And the share that they must still have, or it was not everybody's: an hour of it may have begun or ended well.
 SHARE_OF_ALL_STILL = 1 / 2
-#: What a single customer's mail may fail by at one place.
-OF_FAILURES: tuple[Outcome, ...] = ("hard", "block", "expired")
 
 
 class Finder:
@@ -115,7 +111,7 @@ class Finder:
             some, usual = accounts.of(place, hour, "complained", hit), self.usual(place, hour).seen("complained")
             edge = find("complained", some, usual, enough=ENOUGH_BESIDE, share=SHARE_OF_ALL, least=1)
             if edge is not None and not edge.pool:
-                more.append(self._found_hour(place, hour, "complained", some, edge))
+                more.append(self.found_hour(place, hour, "complained", some, edge))
         return more
 
     def _not_excused(
@@ -131,9 +127,10 @@ class Finder:
             customer: sum_of(of.values() if place == EVERYWHERE else [of.get(place, NOTHING)])
             for customer, of in accounts.by_hour[hour].items()
         }
+        told = {customer for customer in cells if accounts.is_told(customer, hour)}
         worse: dict[str, Worse] = {}
         for outcome in outcomes:
-            beyond = worse_in_another_way(outcome, cells, self.excessive)
+            beyond = worse_in_another_way(outcome, cells, self.excessive, told)
             worse |= {who: one for who, one in beyond.items() if one.outcome not in outcomes}
         for who, one in sorted(worse.items()):
             if place != EVERYWHERE and self._is_good_elsewhere(accounts, who, place, hour, one.outcome, hit):
@@ -152,35 +149,7 @@ class Finder:
         seen = rest.seen(outcome)
         return seen.total >= TELLING_ELSEWHERE and seen.rate < self.excessive[outcome]
 
-    def untold(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, FoundHour]:
-        """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
-        with what is suspected there. `hit` are the provider-hours that are incidents.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        accounts = self._cells.read(set(wanted.values()))
-        found = {}
-        for customer, (place, hour) in wanted.items():
-            cells = accounts.by_hour.get(hour, {}).get(customer, {})
-            here = sum_of(cells.values() if place == EVERYWHERE else [cells.get(place, NOTHING)])
-            outcome = max(OF_FAILURES, key=lambda each: here.seen(each).failed)
-            some = self._witnesses(accounts, outcome, place, hour, hit)
-            usual = self.usual(place, hour).seen(outcome)
-            beside = _is_beside(place, hour, hit)
-            nobody = nobody_can_tell(outcome, some, usual, customer, beside=beside)
-            if beside and not nobody:
-                # It began, or ended, within the hour: mail of its other minutes does not tell.
-                minutes = self._minutes(some, place, hour, outcome, hit)
-                failed = {minute for minute, seen in minutes.get(customer, {}).items() if seen.failed}
-                nobody = none_is_spared(outcome, in_minutes(some, minutes, failed), usual, customer)
-            if nobody:
-                finding = Finding("", here.seen(outcome).rate, (customer,), (), 0.0)
-                hour_of_it = self._found_hour(place, hour, outcome, some, finding)
-                found[customer] = hour_of_it._replace(suspected=True)
-        return found
-
-    def _minutes(
+    def minutes(
         self, some: list[Account], place: str, hour: int, outcome: Outcome, hit: Collection[ProviderHour]
     ) -> dict[str, dict[int, Seen]]:
         """What each of some customers had at a place by the minute of an hour."""
@@ -192,12 +161,12 @@ class Finder:
 
     def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
         """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
-        beside = _is_beside(place, hour, hit)
+        beside = is_beside(place, hour, hit)
         found = []
         for outcome in OUTCOMES:
             if accounts.failing(place, hour, outcome) < (LEAST_BESIDE if beside else LEAST_STRUCK):
                 continue
-            some = self._witnesses(accounts, outcome, place, hour, hit)
+            some = self.witnesses(accounts, outcome, place, hour, hit)
             share = SHARE
             if place == OTHER:
                 # Many hosts: who sends to which of them is not known.
@@ -206,12 +175,12 @@ class Finder:
             if place == EVERYWHERE and self._cells.is_first_day(hour) and finding is not None:
                 # It is everywhere only if it is so, too, without the place at which most fails.
                 without = {*hit, (_worst_of(accounts.by_hour[hour], outcome), hour)}
-                rest = self._witnesses(accounts, outcome, place, hour, without)
+                rest = self.witnesses(accounts, outcome, place, hour, without)
                 finding = finding if self._asked(outcome, rest, place, hour) is not None else None
             if finding is not None and not (
                 not finding.pool and self._is_theirs(accounts, some, outcome, place, hour, finding.raised, hit)
             ):
-                one = self._found_hour(place, hour, outcome, some, finding)
+                one = self.found_hour(place, hour, outcome, some, finding)
                 why = self._may_be_theirs(accounts, hour, finding) if one.place[0] == "all" else ""
                 found.append(one._replace(suspected=bool(why), why=why))
         return found
@@ -240,11 +209,11 @@ class Finder:
                 for place in places:
                     if accounts.failing(place, hour, outcome) < LEAST_STRUCK:
                         continue
-                    some = self._witnesses(accounts, outcome, place, hour, without)
+                    some = self.witnesses(accounts, outcome, place, hour, without)
                     some = [each for each in some if is_good_elsewhere(outcome, each)]
                     finding = self._asked(outcome, some, place, hour, share=SHARE_OF_ALL)
                     if finding is not None and not finding.pool:
-                        several.append(self._found_hour(place, hour, outcome, some, finding))
+                        several.append(self.found_hour(place, hour, outcome, some, finding))
                 found += several if len(several) > 1 else []
         return found
 
@@ -268,7 +237,7 @@ class Finder:
             return find(outcome, accounts, usual, enough=ENOUGH, share=SHARE_OF_ALL, least=LEAST_BESIDE)
         return found
 
-    def _witnesses(
+    def witnesses(
         self, accounts: Accounts, outcome: Outcome, place: str, hour: int, hit: Collection[ProviderHour]
     ) -> list[Account]:
         """Those who are asked about a place and hour; elsewhere is without the incidents in `hit`."""
@@ -279,7 +248,7 @@ class Finder:
             return with_peers(outcome, some, everywhere=place == EVERYWHERE)
         return some
 
-    def _found_hour(
+    def found_hour(
         self, place: str, hour: int, outcome: Outcome, accounts: list[Account], finding: Finding
     ) -> FoundHour:
         dimension: Place = ("provider", place)
@@ -309,13 +278,22 @@ class Finder:
             for each in known
             if each.value == place
             for outcome in OUTCOMES
-            if outcome == each.outcome and self._is_over(accounts, outcome, place, hour, each.rate, hit)
+            if outcome == each.outcome and self._is_over(accounts, outcome, place, hour, each, hit)
         }
 
     def _is_over(
-        self, accounts: Accounts, outcome: Outcome, place: str, hour: int, rate: float, hit: Collection[ProviderHour]
+        self,
+        accounts: Accounts,
+        outcome: Outcome,
+        place: str,
+        hour: int,
+        known: Incident,
+        hit: Collection[ProviderHour],
     ) -> bool:
-        some = self._witnesses(accounts, outcome, place, hour, hit)
+        some, rate = self.witnesses(accounts, outcome, place, hour, hit), known.rate
+        if known.state == "suspected":
+            # Of whom it is not known what was given up does not say that it was nothing.
+            some = [each for each in some if each.told]
         share = SHARE_OF_ALL_STILL if place in (EVERYWHERE, OTHER) else SHARE
         return is_over(outcome, some, self.usual(place, hour).seen(outcome), rate, share) or self._is_theirs(
             accounts, some, outcome, place, hour, rate, hit
@@ -341,7 +319,7 @@ class Finder:
             elsewhere = seen_together(each.elsewhere for each in every if each.customer in failing)
             if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < self._cells.bad[outcome]:
                 return False
-        minutes = self._minutes(some, place, hour, outcome, hit)
+        minutes = self.minutes(some, place, hour, outcome, hit)
         return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
 
 
@@ -360,7 +338,7 @@ def _outcomes(
     return outcomes
 
 
-def _is_beside(place: str, hour: int, hit: Collection[ProviderHour]) -> bool:
+def is_beside(place: str, hour: int, hit: Collection[ProviderHour]) -> bool:
     """Whether an hour before or after is an incident there."""
     return any((place, hour + step) in hit for step in (-HOUR_S, HOUR_S))
 

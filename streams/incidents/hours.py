@@ -38,7 +38,11 @@ def examples_of(finding: Finding, accounts: Iterable[Account]) -> tuple[Example,
     names = set(finding.struck)
     struck = [each for each in accounts if each.customer in names]
     most = sorted(struck, key=lambda each: (-each.here.failed, each.customer))[:EXAMPLES]
-    return tuple(Example(customer=each.customer, failed=each.here.failed, total=each.here.total) for each in most)
+    # What expires of an unknown time is not among what is finished, and may be more.
+    return tuple(
+        Example(customer=each.customer, failed=each.here.failed, total=max(each.here.total, each.here.failed))
+        for each in most
+    )
 
 
 def hour_of(
@@ -179,8 +183,14 @@ def _settled(incident: Incident, looked: Looked, current: int, now_ms: int) -> I
     hours = (*confirmed, current) if goes_on and confirmed[-1] < current else confirmed
     if not hours:
         # Nothing is left of it: it was none.
+        since_ms = incident.closed_ms if incident.state == "dismissed" else None
         return msgspec.structs.replace(
-            incident, confirmed=(), open=False, state="dismissed", closed_ms=now_ms, why="those who sent were spared"
+            incident,
+            confirmed=(),
+            open=False,
+            state="dismissed",
+            closed_ms=since_ms or now_ms,
+            why="those who sent were spared",
         )
     closed_ms = None if goes_on else incident.closed_ms or now_ms
     return msgspec.structs.replace(incident, confirmed=confirmed, hours=hours, open=goes_on, closed_ms=closed_ms)

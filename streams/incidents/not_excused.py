@@ -4,18 +4,19 @@ Mail of an incident's hour is left out, so who sends in these hours alone would 
 one outcome. Who fails there *in another way*, at a rate that would be excessive by itself, and several times that of
 the others, fails by its own doing; not so where its mail elsewhere in that hour is seen to be good, nor where more than
 half fails: then the place answers some in another way. And complaints about that mail come later, and are nobody
-else's.
+else's. Mail is given up by one after a day and by another after five; so of that those are compared alone of whom it is
+known.
 
 Where it fails in the same way nothing is concluded: customers differ in how hard an incident strikes them, and who is
 struck harder looks just so. Such mail is seen by its complaints, and by what is sent after it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import log
 from typing import NamedTuple
 
 from streams.incidents.accounts import CellCounts, sum_of
-from streams.incidents.detect import TIMES, Outcome, Seen
+from streams.incidents.detect import TELLING_ELSEWHERE, TIMES, Outcome, Seen
 
 #: How sure it must be that the rate is above that (natural logarithm of a likelihood ratio; 8 happens by chance once in
 #: 30,000 looks), with at least so many recipients that failed, and no more than this share of all.
@@ -33,17 +34,22 @@ class Worse(NamedTuple):
 
 
 def worse_in_another_way(
-    outcome: Outcome, cells: Mapping[str, CellCounts], excessive: Mapping[Outcome, float]
+    outcome: Outcome, cells: Mapping[str, CellCounts], excessive: Mapping[Outcome, float], told: Collection[str]
 ) -> dict[str, Worse]:
     """Customers, given what each had at a place that an incident of one outcome struck. `excessive` are the rates
-    (ratios) from which on an outcome is excessive by itself."""
+    (ratios) from which on an outcome is excessive by itself; `told` those of whom it is known what was given up."""
     every = sum_of(cells.values())
+    of_told = sum_of(cells[customer] for customer in cells if customer in told)
     found: dict[str, Worse] = {}
     for customer, each in cells.items():
-        rest = every.minus(each)
         for other, rate in excessive.items():
+            if other == "expired" and customer not in told:
+                continue
+            rest = (of_told if other == "expired" else every).minus(each)
             mine, theirs = _beside(outcome, other, each), _beside(outcome, other, rest)
             if other == outcome or mine.failed < LEAST_FAILED or not mine.rate < MOST_FAILING:
+                continue
+            if other == "expired" and theirs.total < TELLING_ELSEWHERE:
                 continue
             weight = _above(mine, max(rate, TIMES * theirs.rate))
             if weight >= SURE and weight > (found[customer].weight if customer in found else 0.0):

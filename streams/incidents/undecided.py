@@ -1,6 +1,12 @@
-"""Of whom nobody can tell whether it is they or the place, since too few send there: their alerts are held. Pure."""
+"""Of whom nobody can tell whether it is they or the place, since too few send there: their alerts are held. Pure.
 
-from collections.abc import Sequence
+Where several places fail in one hour, mail to the others looks bad as well; so what is elsewhere is what is at none of
+these. And mail that was given up everywhere says little of a list of recipients, however short or bad the history is:
+it was put off for days. Where two gave up a good part of their mail of one hour, and nobody of whom it is known was
+spared, nobody can tell.
+"""
+
+from collections.abc import Mapping, Sequence
 
 from streams.incidents.detect import (
     LEAST_HISTORY,
@@ -8,6 +14,7 @@ from streams.incidents.detect import (
     MOST,
     RAISED,
     STRUCK,
+    TELLING_ELSEWHERE,
     Account,
     Outcome,
     Seen,
@@ -17,13 +24,26 @@ from streams.incidents.detect import (
     who_can_tell,
 )
 
-#: Of who has no history it tells from so many on: of lists of which 12 % fail one in four looks good then, and two of
-#: two in one of thirteen.
+#: Of who has no good history it tells from so many on: of lists of which 12 % fail one in four looks good then, and two
+#: of two in one of thirteen.
 LEAST_NEW = 10
+#: What was given up of all mail of an hour (a ratio) from which on it is not asked for a good history: as much as must
+#: fail on a platform's first day.
+LEAST_GIVEN_UP = 0.25
+#: Why it is only suspected, as operators are told.
+WHY_FEW = "too few sent there to tell whether it is the place"
+WHY_SEVERAL = "too few sent to tell whether it is the places: several failed at once, and mail to the others did not"
+WHY_GIVEN_UP = "too few have given up mail of these hours to tell whether it is the network"
 
 
 def nobody_can_tell(
-    outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str, *, beside: bool = False
+    outcome: Outcome,
+    accounts: Sequence[Account],
+    usual: Seen,
+    customer: str,
+    *,
+    beside: bool = False,
+    several: bool = False,
 ) -> bool:
     """Whether a customer of good history fails at a place where too few send to say whether it is the place: nobody was
     spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is clearly spared of
@@ -31,8 +51,9 @@ def nobody_can_tell(
     the very hour; or the hour is `beside` one that is an incident there. (In a fleet of five hardly more send in one
     hour.)
 
-    Of those without a history, whose mail elsewhere in the hour is good, nobody can tell either where a second one was
-    struck, however many they are: they make no incident, but two who fail at one place alone hardly do so by chance."""
+    Of those without a good history, whose mail elsewhere in the hour is good, nobody can tell either where a second one
+    was struck, however many they are: they make no incident, but two who fail at one place alone hardly do so by
+    chance. Where elsewhere is without `several` places, chosen because they fail, it must be clearly spared."""
     able = who_can_tell(outcome, accounts)
     is_new = all(each.customer != customer for each in able)
     if is_new:
@@ -42,14 +63,13 @@ def nobody_can_tell(
         return False
     raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
     struck = _struck_with(mine, weighed(outcome, able, usual, raised))
-    if not struck:
+    if not struck or (several and not _is_spared_elsewhere(outcome, mine, usual, raised)):
         return False
     if is_new:
         return len(struck) > 1 or beside
     if len(struck) != 1 or beside:
         return len(struck) < LEAST_STRUCK
-    elsewhere = weighed(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
-    return is_good_elsewhere(outcome, mine) and any(vote.weight <= -MOST for vote in elsewhere)
+    return _is_spared_elsewhere(outcome, mine, usual, raised)
 
 
 def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
@@ -61,6 +81,39 @@ def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, c
     )
 
 
+def given_up_by_several(accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
+    """Whether a customer and an independent second one, of any history, gave up a quarter of an hour's mail or more,
+    and nobody was spared of whom it is known what was given up."""
+    told = [each for each in accounts if each.told]
+    mine = next((each for each in told if each.customer == customer), None)
+    if mine is None or mine.here.rate < LEAST_GIVEN_UP:
+        return False
+    raised = max(each for each in RAISED if each <= mine.here.rate)
+    return len(_struck_with(mine, weighed("expired", told, usual, raised))) > 1
+
+
+def failing_places(outcome: Outcome, places: Mapping[str, tuple[Sequence[Account], Seen]], customer: str) -> set[str]:
+    """The places of an hour at which a customer was struck beyond doubt, and an independent second one was too, of any
+    history. `places` are who sent there, and what is usual."""
+    return {place for place, (accounts, usual) in places.items() if _fails_with(outcome, accounts, usual, customer)}
+
+
+def _fails_with(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
+    mine = next((each for each in accounts if each.customer == customer), None)
+    if mine is None:
+        return False
+    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    votes = {vote.account.owner: vote.weight for vote in weighed(outcome, accounts, usual, raised)}
+    others = (weight for owner, weight in votes.items() if owner != mine.owner)
+    return votes.get(mine.owner, 0.0) >= MOST and any(weight >= STRUCK for weight in others)
+
+
+def _is_spared_elsewhere(outcome: Outcome, account: Account, usual: Seen, raised: float) -> bool:
+    """Whether mail elsewhere is good, and clearly so."""
+    elsewhere = weighed(outcome, [account._replace(here=account.elsewhere)], usual, raised)
+    return is_good_elsewhere(outcome, account) and any(vote.weight <= -MOST for vote in elsewhere)
+
+
 def _struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:
     """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared."""
     struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
@@ -69,7 +122,9 @@ def _struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:
 
 def _as_known(outcome: Outcome, account: Account) -> Account:
     """As if it had a good history, where it has none and its mail elsewhere in the hour is good."""
-    if account.history.total >= LEAST_HISTORY or account.elsewhere.total < LEAST_NEW:
+    has_some = account.history.total >= LEAST_HISTORY
+    if has_some and account.history.rate < account.bad[outcome]:
         return account
+    least = TELLING_ELSEWHERE if has_some else LEAST_NEW
     is_good = outcome != "complained" and account.elsewhere.rate < account.bad[outcome]
-    return account._replace(history=Seen(LEAST_HISTORY, 0)) if is_good else account
+    return account._replace(history=Seen(LEAST_HISTORY, 0)) if is_good and account.elsewhere.total >= least else account

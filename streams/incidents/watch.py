@@ -21,11 +21,13 @@ from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
 from streams.incidents.finder import Finder
 from streams.incidents.fleet_cells import FleetCells
+from streams.incidents.given_up_later import LONGEST_S, may_be_of, undated_expiries
 from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
+from streams.incidents.untold import MANY, Untold
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
 from streams.subjects.left_out import KnownLeftOut, ProviderHour
@@ -42,8 +44,6 @@ LEAST_APART_MS, PART = 2_000, 10
 #: What is found is no part of what is usual: later days among those of an alarm are looked at again then, up to so
 #: many times.
 MOST_AGAIN = 8
-#: Where so many send who can tell each, somebody surely can: nobody else's mail is read for one who alarms.
-MANY = 30
 #: What was left out longer ago is in no window.
 FORGOTTEN_S = 60 * DAY_S
 
@@ -79,6 +79,7 @@ class IncidentWatch:
         self._announce = announce
         self._cells = Cells(store)
         self._finder = Finder(self._cells)
+        self._untold = Untold(self._cells, self._finder)
         self._fleet = FleetCells(store)
         self._days = ComplaintDays(store, self._cells)
         self._arrivals = Arrivals(store, self._cells)
@@ -138,7 +139,8 @@ class IncidentWatch:
     def untold(self, failed: FailedAt, now_ms: int) -> dict[str, Incident]:
         """Of customers who alarm by their mail, which `failed` there, those of whom nobody can tell whether it is the
         provider's trouble, by the incident that is suspected; not where a person dismissed it. So it is, too, where
-        all mail fails and it may be those who were struck (see `surge`).
+        all mail fails and it may be those who were struck (see `surge`); and of who alarms by mail of an unknown time
+        that was given up, by the incident that it may be of (see `given_up_later`).
 
         Raises:
             StoreError: the store failed.
@@ -148,16 +150,21 @@ class IncidentWatch:
             for each, places in failed.items()
             if self._fleet.senders(*(place := worst_place(places, of_hour=True)), TELLING) < MANY
         }
-        found = self._finder.untold(wanted, self.excluded) if wanted else {}
-        if not found and not self._doubtful:
+        found = self._untold.found(wanted, self.excluded) if wanted else {}
+        later = undated_expiries(self._store, {each: failed[each] for each in failed if each not in found})
+        if not found and not later and not self._doubtful:
             return {}
         worst = {each: worst_hour(places) for each, places in failed.items()}
-        since_s = min(worst.values(), default=now_ms // 1000) - DAY_S
+        since_s = min(worst.values(), default=now_ms // 1000) - DAY_S - (LONGEST_S if later else 0)
         known = read_incidents(self._store, since_s).found
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
-        suspected = [each for each in read_incidents(self._store, since_s).in_force() if each.state == "suspected"]
+        in_force = read_incidents(self._store, since_s).in_force()
+        suspected = [each for each in in_force if each.state == "suspected"]
         doubtful = [each for each in suspected if each.dimension == "all" and each.struck >= LEAST_STRUCK]
         held = {who: each for who in failed for each in doubtful if _may_be_of(each, failed[who], worst[who])}
+        bad = self._cells.bad["expired"]
+        of_later = {who: may_be_of(each, bad, in_force) for who, each in later.items()}
+        held |= {who: each for who, each in of_later.items() if each is not None}
         return held | {
             customer: incident
             for customer, each in found.items()

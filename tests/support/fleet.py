@@ -23,3 +23,14 @@ def mail(customer: str, at: int, count: int, hard: float, chance: random.Random,
 def accused(ground: Ground) -> set[str]:
     """Who was ever told to be excessive or worse."""
     return {each.data.customer for each in ground.sent if each.data.level in ("excessive", "critical")}
+
+
+def suspended(ground: Ground) -> set[str]:
+    """Who was told to be excessive or worse by an alert that is not held."""
+    every = [each.data for each in ground.sent if each.data.level in ("excessive", "critical")]
+    return {each.customer for each in every if each.held is None}
+
+
+def held(ground: Ground) -> set[str]:
+    """Whose alerts are held."""
+    return {each.data.customer for each in ground.sent if each.data.held is not None}

@@ -6,7 +6,7 @@ import pytest
 
 from streams.incidents.stored import read_incidents
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
-from tests.support.fleet import HOUR_11, mail
+from tests.support.fleet import HOUR_11, SHARES, held, mail, suspended
 from tests.support.judging import Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
@@ -16,15 +16,6 @@ NOW_MS = (HOUR_11 + 30 * MINUTE) * 1000
 
 def week(customer: str, chance: random.Random) -> list[Row]:
     return [row for day in range(1, 8) for row in mail(customer, HOUR_11 - day * DAY, 600, 0.005, chance)]
-
-
-def suspended(ground: Ground) -> set[str]:
-    every = [each.data for each in ground.sent if each.data.level in ("excessive", "critical")]
-    return {each.customer for each in every if each.held is None}
-
-
-def held(ground: Ground) -> set[str]:
-    return {each.data.customer for each in ground.sent if each.data.held is not None}
 
 
 @pytest.mark.parametrize("refused", [1, 2])
@@ -139,4 +130,27 @@ def test_who_fails_in_the_first_minutes_of_what_then_hits_everybody_is_held(
         "held": set(),
         "suspended": set(),
         expected: {"a"},
+    }
+
+
+@pytest.mark.parametrize("spoilt", [False, True], ids=["on a first day", "their history is bad"])
+def test_two_providers_that_refuse_at_once_are_not_taken_for_bad_lists(ground: Ground, *, spoilt: bool) -> None:
+    """To each of two customers mail elsewhere looks bad as well; and of a bought list of the hour all mail is."""
+    chance, two = random.Random(12), ("gmail", "icloud")
+    if spoilt:
+        ground.put(
+            *(row for each in "ab" for day in (1, 2) for row in mail(each, HOUR_11 - day * DAY, 600, 0.05, chance))
+        )
+    for each, count in (("a", 900), ("b", 500)):
+        ground.put(*(row for row in mail(each, HOUR_11 + 20 * MINUTE, count, 0.01, chance) if row.provider not in two))
+        for provider in two:
+            sent = round(count * SHARES[provider])
+            hard = sum(chance.random() < 0.6 for _ in range(sent))
+            ground.put(Row(HOUR_11 + 20 * MINUTE, sent - hard, hard, provider=provider, customer=each))
+    ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 900, 0.2, chance))
+    ground.judge().judge_customers(["a", "b", "bought"], NOW_MS)
+    assert held(ground) == {"a", "b"}
+    assert suspended(ground) == {"bought"}
+    assert {each.why for each in read_incidents(ground.store).in_force() if each.state == "suspected"} == {
+        "too few sent to tell whether it is the places: several failed at once, and mail to the others did not"
     }

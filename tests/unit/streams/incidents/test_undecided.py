@@ -3,7 +3,7 @@
 import pytest
 
 from streams.incidents.detect import Account, Seen
-from streams.incidents.undecided import nobody_can_tell, none_is_spared
+from streams.incidents.undecided import failing_places, given_up_by_several, nobody_can_tell, none_is_spared
 
 USUAL = Seen(10_000, 50)
 
@@ -55,6 +55,14 @@ CASES = {
         False,
     ),
     "a bad history": ([account("a", (100, 90), (100, 0), (5_000, 300))], False),
+    "two of a bad history, each good elsewhere": (
+        [account(name, (100, 90), (100, 0), (5_000, 300)) for name in "ab"],
+        True,
+    ),
+    "two of a bad history, and hardly any mail elsewhere": (
+        [account(name, (100, 90), (15, 0), (5_000, 300)) for name in "ab"],
+        False,
+    ),
 }
 
 
@@ -86,3 +94,58 @@ NONE_SPARED = {
 def test_whether_none_is_spared(name: str) -> None:
     accounts, expected = NONE_SPARED[name]
     assert none_is_spared("block", accounts, USUAL, "a") == expected
+
+
+SEVERAL = {
+    "clearly spared where nothing fails": ([account(name, (100, 40), (90, 1), (0, 0)) for name in "ab"], True),
+    "a list of which none of a few fails there by chance": (
+        [account(name, (100, 12), (20, 0), (0, 0)) for name in "ab"],
+        False,
+    ),
+    "of good history, and by itself": ([account("a", (100, 40), (90, 1))], True),
+    "of good history, and nothing elsewhere": ([account(name, (100, 40)) for name in "ab"], False),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_where_several_places_fail_mail_to_the_others_must_be_clearly_spared(name: str) -> None:
+    accounts, expected = SEVERAL[name]
+    assert nobody_can_tell("hard", accounts, USUAL, "a", several=True) == expected
+
+
+def test_places_that_fail_are_those_at_which_another_one_is_struck_too() -> None:
+    bought = [account("list", (100, 20)), account("b", (60, 0))]
+    refused = [account("list", (100, 90)), account("a", (80, 70)), account("b", (60, 50))]
+    alone = [account("list", (100, 90))]
+    a_few = [account("list", (30, 1)), account("a", (80, 70))]
+    places = {
+        "gmail": (refused, USUAL),
+        "yahoo": (bought, USUAL),
+        "icloud": (refused[1:], USUAL),
+        "outlook": (alone, USUAL),
+        "gmx": (a_few, USUAL),
+    }
+    assert failing_places("hard", places, "list") == {"gmail"}
+    assert failing_places("hard", places, "a") == {"gmail", "icloud"}
+
+
+def waiting(name: str, here: tuple[int, int]) -> Account:
+    return account(name, here)._replace(told=False)
+
+
+GIVEN_UP = {
+    "two of no history": ([account("a", (50, 45), history=(0, 0)), account("b", (9, 8), history=(90, 0))], True),
+    "two of a bad history": ([account(name, (50, 20), history=(5_000, 400)) for name in "ab"], True),
+    "only one": ([account("a", (50, 45), history=(0, 0))], False),
+    "another one is spared": ([*(account(name, (50, 45)) for name in "ab"), account("c", (40, 0))], False),
+    "others still wait": ([*(account(name, (50, 45)) for name in "ab"), waiting("c", (40, 0))], True),
+    "it is not known of which mail it was": ([waiting("a", (50, 45)), account("b", (50, 45))], False),
+    "two accounts of one owner": ([account(name, (50, 45))._replace(owner="one.example") for name in "ab"], False),
+    "a fifth": ([account(name, (50, 10)) for name in "ab"], False),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN_UP)
+def test_mail_that_was_given_up_everywhere_by_several(name: str) -> None:
+    accounts, expected = GIVEN_UP[name]
+    assert given_up_by_several(accounts, USUAL, "a") == expected

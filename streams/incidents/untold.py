@@ -1,0 +1,126 @@
+"""Of customers who alarm those of whom nobody can tell whether it is they: what `undecided` asks for is read, and what
+it says becomes what is suspected.
+"""
+
+from collections.abc import Collection, Mapping
+
+from schemas.incident import EVERYWHERE
+from streams.incidents.accounts import NOTHING, Accounts, CellCounts, sum_of
+from streams.incidents.alone import TELLING
+from streams.incidents.cells import Cells
+from streams.incidents.detect import Account, Finding, Outcome, in_minutes
+from streams.incidents.finder import Finder, is_beside
+from streams.incidents.hours import FoundHour
+from streams.incidents.undecided import (
+    WHY_FEW,
+    WHY_GIVEN_UP,
+    WHY_SEVERAL,
+    failing_places,
+    given_up_by_several,
+    nobody_can_tell,
+    none_is_spared,
+)
+from streams.subjects.left_out import ProviderHour
+
+#: What a single customer's mail may fail by at one place.
+OF_FAILURES: tuple[Outcome, ...] = ("hard", "block", "expired")
+#: Where so many send who can tell each, somebody surely can: nobody else's mail is read for one who alarms.
+MANY = 30
+
+
+class Untold:
+    """Asks those whom `cells` reads, as `finder` does. One thread at a time."""
+
+    def __init__(self, cells: Cells, finder: Finder) -> None:
+        self._cells = cells
+        self._finder = finder
+
+    def found(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, FoundHour]:
+        """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
+        with what is suspected there. `hit` are the provider-hours that are incidents.
+
+        Of those whose mail elsewhere in that hour fails as well it is asked, too, whether it is several places, or all.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        accounts = self._cells.read(set(wanted.values()))
+        found, more = {}, {}
+        for customer, at in wanted.items():
+            if one := self._asked(accounts, customer, at, hit):
+                found[customer] = one
+            elif at[0] != EVERYWHERE and self._fails_elsewhere(accounts, customer, at):
+                more[customer] = at
+        places = {(each, hour) for who, (_, hour) in more.items() for each in accounts.by_hour[hour][who]}
+        everywhere = {(EVERYWHERE, hour) for _, hour in more.values() if _senders(accounts, hour) < MANY}
+        if more:
+            accounts = self._cells.read(places | everywhere)
+        for customer, (place, hour) in more.items():
+            one = self._asked_of_several(accounts, customer, place, hour, hit)
+            if one is None and (EVERYWHERE, hour) in everywhere:
+                one = self._asked(accounts, customer, (EVERYWHERE, hour), hit)
+            if one is not None:
+                found[customer] = one
+        return found
+
+    def _fails_elsewhere(self, accounts: Accounts, customer: str, at: ProviderHour) -> bool:
+        outcome = _worst(_here(accounts, customer, at))
+        rest = _here(accounts, customer, (EVERYWHERE, at[1])).minus(_here(accounts, customer, at)).seen(outcome)
+        return rest.failed > 1 and rest.rate >= self._cells.bad[outcome]
+
+    def _asked(
+        self, accounts: Accounts, customer: str, at: ProviderHour, hit: Collection[ProviderHour]
+    ) -> FoundHour | None:
+        (place, hour), outcome = at, _worst(_here(accounts, customer, at))
+        some = self._finder.witnesses(accounts, outcome, place, hour, hit)
+        usual, beside = self._finder.usual(place, hour).seen(outcome), is_beside(place, hour, hit)
+        why = WHY_FEW if nobody_can_tell(outcome, some, usual, customer, beside=beside) else ""
+        if not why and place == EVERYWHERE and outcome == "expired" and given_up_by_several(some, usual, customer):
+            why = WHY_GIVEN_UP
+        if not why and beside:
+            # It began, or ended, within the hour: mail of its other minutes does not tell.
+            minutes = self._finder.minutes(some, place, hour, outcome, hit)
+            failed = {minute for minute, seen in minutes.get(customer, {}).items() if seen.failed}
+            why = WHY_FEW if none_is_spared(outcome, in_minutes(some, minutes, failed), usual, customer) else ""
+        return self._suspected(accounts, customer, at, outcome, some, why) if why else None
+
+    def _asked_of_several(
+        self, accounts: Accounts, customer: str, place: str, hour: int, hit: Collection[ProviderHour]
+    ) -> FoundHour | None:
+        """Where mail to several places failed at once, elsewhere is what is at none of these."""
+        outcome = _worst(_here(accounts, customer, (place, hour)))
+        places = {
+            each: (accounts.of(each, hour, outcome, ()), self._finder.usual(each, hour).seen(outcome))
+            for each in accounts.by_hour[hour][customer]
+        }
+        failing = failing_places(outcome, places, customer)
+        if failing <= {place}:
+            return None
+        some = self._finder.witnesses(accounts, outcome, place, hour, {*hit, *((each, hour) for each in failing)})
+        usual, beside = self._finder.usual(place, hour).seen(outcome), is_beside(place, hour, hit)
+        if not nobody_can_tell(outcome, some, usual, customer, beside=beside, several=True):
+            return None
+        return self._suspected(accounts, customer, (place, hour), outcome, some, WHY_SEVERAL)
+
+    def _suspected(
+        self, accounts: Accounts, customer: str, at: ProviderHour, outcome: Outcome, some: list[Account], why: str
+    ) -> FoundHour:
+        rate = min(_here(accounts, customer, at).seen(outcome).rate, 1.0)
+        one = self._finder.found_hour(*at, outcome, some, Finding("", rate, (customer,), (), 0.0))
+        return one._replace(suspected=True, why=why)
+
+
+def _here(accounts: Accounts, customer: str, at: ProviderHour) -> CellCounts:
+    """What a customer had at one place in an hour."""
+    place, hour = at
+    cells = accounts.by_hour.get(hour, {}).get(customer, {})
+    return sum_of(cells.values() if place == EVERYWHERE else [cells.get(place, NOTHING)])
+
+
+def _worst(cells: CellCounts) -> Outcome:
+    return max(OF_FAILURES, key=lambda each: cells.seen(each).failed)
+
+
+def _senders(accounts: Accounts, hour: int) -> int:
+    """How many sent enough in an hour to tell."""
+    return sum(sum_of(cells.values()).finished >= TELLING for cells in accounts.by_hour[hour].values())
