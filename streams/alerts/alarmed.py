@@ -21,10 +21,19 @@ def alarmed_by_listings(outcomes: Iterable[SubjectOutcome]) -> set[str]:
 def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> dict[str, int]:
     """The customers who newly reach such a level because of how their mail fares, with the length (ms) of the shortest
     window that says so: what failed before is not what they alarm by."""
+    return _alarmed(outcomes, OF_MAIL)
+
+
+def alarmed_by_complaints(outcomes: Iterable[SubjectOutcome]) -> dict[str, int]:
+    """The same of those who do because of complaints."""
+    return _alarmed(outcomes, frozenset({"complaint"}))
+
+
+def _alarmed(outcomes: Iterable[SubjectOutcome], metrics: frozenset[Metric]) -> dict[str, int]:
     found: dict[str, int] = {}
     for outcome in outcomes:
         for verdict in alarming(outcome):
-            if BURNS.get(verdict.metric, verdict.metric) in OF_MAIL:
+            if BURNS.get(verdict.metric, verdict.metric) in metrics:
                 customer, length = outcome.subject.customer, window_ms(verdict.window)
                 found[customer] = min(length, found.get(customer, length))
     return found

@@ -17,6 +17,7 @@ from schemas.wording import rfc3339
 from streams.incidents.alone import TELLING, FailedAt, Place, worst_hour, worst_place
 from streams.incidents.arrivals import Arrivals
 from streams.incidents.cells import Cells, failing_hours, hours_before
+from streams.incidents.complained_together import ComplainedTogether
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
 from streams.incidents.finder import Finder
@@ -83,6 +84,7 @@ class IncidentWatch:
         self._fleet = FleetCells(store)
         self._days = ComplaintDays(store, self._cells)
         self._arrivals = Arrivals(store, self._cells)
+        self._complained = ComplainedTogether(store, self._cells)
         self._listings = ListingLook(store)
         self._looked_ms = 0
         #: Of whom it was looked for what struck them, at that time.
@@ -165,12 +167,22 @@ class IncidentWatch:
         bad = self._cells.bad["expired"]
         of_later = {who: may_be_of(each, bad, in_force) for who, each in later.items()}
         held |= {who: each for who, each in of_later.items() if each is not None}
-        return held | {
-            customer: incident
-            for customer, each in found.items()
-            for incident in suspected
-            if (incident.dimension, incident.value) == each.place and each.hour in incident.hours
-        }
+        return held | _suspected(found, suspected)
+
+    def complained_together(self, alarmed: Mapping[str, int], now_ms: int) -> dict[str, Incident]:
+        """Of customers who alarm by complaints within so many ms each those of whom nobody can tell whether it is a
+        batch of the provider's, by the incident that is suspected; not where a person dismissed it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        found = self._complained.found(alarmed, now_ms)
+        if not found:
+            return {}
+        since_s = min(each.hour for each in found.values()) - 2 * DAY_S
+        known = read_incidents(self._store, since_s).found
+        self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
+        return _suspected(found, read_incidents(self._store, since_s).in_force())
 
     def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> Changed:
         """Look at what may have struck some customers; returns what is left out since."""
@@ -336,6 +348,19 @@ class IncidentWatch:
         if events and self._announce is not None:
             self._announce(events)
         store_incidents(self._store, changed, now_ms)
+
+
+def _suspected(found: Mapping[str, FoundHour], incidents: Sequence[Incident]) -> dict[str, Incident]:
+    """By customer the suspected incident of the hour that was found of it."""
+    return {
+        customer: incident
+        for customer, each in found.items()
+        for incident in incidents
+        if incident.state == "suspected"
+        and (incident.dimension, incident.value) == each.place
+        and each.hour in incident.hours
+        and (each.outcome == "complained") == (incident.outcome == "complained")
+    }
 
 
 def _may_be_of(incident: Incident, places: Mapping[Place, int], worst: int) -> bool:

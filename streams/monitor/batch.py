@@ -22,7 +22,7 @@ from schemas.policy_metric import REPORTED_SPAM, window_ms
 from schemas.providers import Providers
 from schemas.settings import MonitorSettings
 from schemas.standing import stored_standing
-from streams.alerts.alarmed import alarmed_by_listings, alarmed_by_mail
+from streams.alerts.alarmed import alarmed_by_complaints, alarmed_by_listings, alarmed_by_mail
 from streams.alerts.describe import alert_events
 from streams.alerts.evidence import EvidenceReader, alert_evidence
 from streams.alerts.late import LateReopen, reopened_late
@@ -186,6 +186,7 @@ class BatchJudge:
         changed: set[str] = set()
         later: dict[str, int] = {}
         untold: dict[str, Incident] = {}
+        complained: dict[str, Incident] = {}
         half_counted = NOBODY_WAITS
         if alarmed := {each.subject.customer for each in found.outcomes if alarms(each)}:
             # Is it they, or does it hit everybody? Then nobody is told.
@@ -201,10 +202,12 @@ class BatchJudge:
             if later:
                 found = found.without(later)
             untold = self._incidents.untold({each: failed[each] for each in failed if each not in later}, now_ms)
+            complained = self._incidents.complained_together(alarmed_by_complaints(found.outcomes), now_ms)
         outcomes, lives = found.outcomes, found.lives
         if self.holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
-            outcomes, others = self.holds.apply(outcomes, lives.by_customer, self.policy.braking, now_ms, untold)
+            braking = self.policy.braking
+            outcomes, others = self.holds.apply(outcomes, lives.by_customer, braking, now_ms, untold, complained)
             changed |= others
         reader = EvidenceReader(self._store, self._fbl, self.policy, now_ms, lives.since, self._left_out[0])
         evidence = alert_evidence(reader, outcomes)

@@ -45,6 +45,8 @@ HAVING countIf(dimension IN ('pool', 'ip') AND value = {pool:String}) > 0
 """
 #: What an incident of a pool, which is only suspected, may have caused.
 OF_A_POOL: frozenset[Metric] = frozenset({"block", "failure", "failure_burn"})
+#: What a batch of complaints may have caused.
+OF_COMPLAINTS: frozenset[Metric] = frozenset({"complaint", "complaint_burn"})
 #: Holds that ended longer ago cover nothing that is not held yet.
 REMEMBERED_MS = DAY_MS
 #: How many are active is counted so often at most.
@@ -91,14 +93,16 @@ class HoldWatch:
         brake: Brake,
         now_ms: int,
         untold: Mapping[str, Incident] | None = None,
+        complained: Mapping[str, Incident] | None = None,
     ) -> Applied:
         """Hold what is to be held of a batch; `states` are all alerts of its customers before, by customer, `untold`
-        the suspected incidents of those of whom nobody can tell whether it is the provider.
+        the incidents of those of whom nobody can tell whether it is the provider, and `complained` of whom nobody can
+        tell whether complaints are a batch of the provider's.
 
         Raises:
             StoreError, BrokerError: what is stored by then may be repeated.
         """
-        suspected = self._suspected(outcomes, untold or {}, now_ms)
+        suspected = self._suspected(outcomes, untold or {}, complained or {}, now_ms)
         newly = newly_risen(outcomes, states, suspected.keys(), now_ms)
         again = self._counted(newly, brake, now_ms) if newly else set()
         if not suspected and not self.known and not any(each.held for some in states.values() for each in some):
@@ -156,20 +160,28 @@ class HoldWatch:
         return {str(customer) for (customer,) in self._store.rows(WHO_ROSE, asked)}
 
     def _suspected(
-        self, outcomes: Sequence[SubjectOutcome], untold: Mapping[str, Incident], now_ms: int
+        self,
+        outcomes: Sequence[SubjectOutcome],
+        untold: Mapping[str, Incident],
+        complained: Mapping[str, Incident],
+        now_ms: int,
     ) -> dict[SubjectRule, Held]:
         """The alerts that rise now and may be owed to an incident of a pool that is suspected and goes on, or to one
         of a provider of which nobody can tell."""
-        rising = {
-            (each.customer, each.scope, each.rule)
+        metrics = {
+            (each.customer, each.scope, each.rule): verdict.metric
             for outcome in outcomes
             for each, verdict in rises(outcome)
-            if verdict.metric in OF_A_POOL
         }
+        rising = {key for key, metric in metrics.items() if metric in OF_A_POOL}
+        causes = {key: untold[key[0]] for key in rising if key[0] in untold}
+        for key, metric in metrics.items():
+            if metric in OF_COMPLAINTS and key[0] in complained:
+                causes[key] = complained[key[0]]
+        holds = {each.id: as_held(self._hold_of(each, now_ms)) for each in causes.values()}
+        found = {key: holds[each.id] for key, each in causes.items()}
         if not rising:
-            return {}
-        holds = {each.id: as_held(self._hold_of(each, now_ms)) for each in untold.values()}
-        found = {key: holds[untold[key[0]].id] for key in rising if key[0] in untold}
+            return found
         for incident in read_incidents(self._store, now_ms // 1000 - DAY_S).in_force():
             if incident.state != "suspected" or not incident.open or incident.dimension != "pool":
                 continue
