@@ -105,7 +105,7 @@ def held_by(data: "AlertData") -> str:
         return ""
     why = f"{data.held.customers:,} customers rose at once"
     if data.held.reason == "incident":
-        why = "an incident of its pool, or of a provider, is suspected"
+        why = "it may be owed to an incident of its pool, or of a provider"
     return f"hold {data.held.id}, because {why}"
 
 

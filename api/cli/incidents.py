@@ -154,6 +154,8 @@ def as_lines(found: Incident) -> Iterator[str]:
             f"  rate of those who were struck {percent(found.rate)}, usual there {percent(found.usual)}; "
             f"found {rfc3339(found.detected_ms)}"
         )
+    if found.why and not found.by:
+        yield f"  {found.state} because {found.why}"
     hours = ", ".join(rfc3339(hour * 1000)[:16] for hour in found.hours)
     nobody = "held against nobody" if found.dimension == "listing" else "left out of what customers are judged by"
     left = nobody if found.leaves_out else "counted"

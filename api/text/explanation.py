@@ -196,7 +196,7 @@ def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
         yield f"      {alert.acknowledged.time}  acknowledged by {alert.acknowledged.by}{why}"
     if alert.held:
         rose = f"{alert.held.customers:,} customers rose at once"
-        why = rose if alert.held.reason == "brake" else "an incident of its pool, or of a provider, is suspected"
+        why = rose if alert.held.reason == "brake" else "it may be owed to an incident of its pool, or of a provider"
         yield f"      held since {rfc3339(alert.held.since_ms)} because {why}: hold {alert.held.id}"
     for each in alert.history:
         numbers = f"{numbers_of(metric, each.numerator, each.denominator)} in {each.window}"

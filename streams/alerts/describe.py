@@ -34,7 +34,7 @@ DECIDED: frozenset[TransitionKind] = frozenset({"acknowledged", "overridden", "o
 #: Why an alert is held, for the customer too: how many others there are is not theirs to know.
 HELD_BECAUSE: Mapping[HoldReason, str] = {
     "brake": "Many customers rose at once, so an operator looks at it first.",
-    "incident": "An incident is suspected that hit many senders, so an operator looks at it first.",
+    "incident": "It may be owed to an incident that hit many senders, so an operator looks at it first.",
 }
 
 NO_EVIDENCE = Evidence()
