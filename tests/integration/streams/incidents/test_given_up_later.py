@@ -82,9 +82,9 @@ def test_who_gave_up_the_mail_of_an_outage_before_anybody_had_a_history_is_held(
     put(ground, [Counted(f"late{n}", hour, "gmail", delivered=30) for n in range(9) for hour in OUTAGE])
     ground.judge().judge_customers(fleet, LATER_MS)
     assert (held(ground), suspended(ground)) == ({*fleet}, set())
-    for each in read_incidents(ground.store).in_force():
-        assert (each.value, each.outcome, each.state) == ("*", "expired", "suspected")
-        assert each.why == "too few have given up mail of these hours to tell whether it is the network"
+    for incident in read_incidents(ground.store).in_force():
+        assert (incident.value, incident.outcome, incident.state) == ("*", "expired", "suspected")
+        assert incident.why == "too few have given up mail of these hours to tell whether it is the network"
 
 
 def test_who_alone_gave_up_the_mail_of_some_hours_is_not_held(ground: Ground) -> None:

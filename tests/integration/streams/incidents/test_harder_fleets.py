@@ -136,4 +136,4 @@ def test_what_is_of_one_pool_alone_is_no_incident_of_all_mail(
 ) -> None:
     """60 accounts of one abuser whose mail was refused everywhere: all mail of the hour was left out, theirs too."""
     finding = Finding(pool, 0.04, ("a",), (), 9.0)
-    assert Finder(Cells(ground.store))._found_hour(place, HOUR_11, "block", [], finding).place == of
+    assert Finder(Cells(ground.store)).found_hour(place, HOUR_11, "block", [], finding).place == of
