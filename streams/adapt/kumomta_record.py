@@ -65,8 +65,9 @@ class LoggedReport(msgspec.Struct, gc=False):
     feedback_type: str | None = None
     source_ip: str | None = None
     original_mail_from: str | None = None
+    #: KumoMTA's own spelling (`ARFReport` in its crates/kumo-log-types/src/rfc5965.rs, until 3ebc1e85 at least), and
+    #: that of the field of a report, should it be corrected: a complaint would lose its recipient without a word.
     original_rcpto_to: list[str] | None = None
-    #: As it would be spelled.
     original_rcpt_to: list[str] | None = None
     reporting_mta: dict[str, Any] | None = None
     user_agent: Any = None
