@@ -7,6 +7,7 @@ from pathlib import Path
 from jobs.resend.bad_records import BadRecords
 from jobs.resend.file_kind import NAMES, likely_formats, looks_like, packed
 from jobs.resend.read_inputs import ReadInput
+from jobs.resend.unread_kinds import unread_kind
 from streams.adapt import AdaptError, Context, exim, exim_kind, postfix_entry, postfix_kind
 
 _STRANGERS = {postfix_entry.NAME: postfix_kind.strangers, exim.NAME: exim_kind.strangers}
@@ -49,5 +50,7 @@ def unread_notes(events: int, bad: BadRecords, head: bytes, format_name: str, co
     yield from bad.lines()
     if not events and not bad.count:
         yield from unknown_lines(head, format_name, context)
-    if events <= bad.count and (said := looks_like(likely_formats(head, format_name, context))):
+    if not events and (known := unread_kind(head)):
+        yield known
+    elif events <= bad.count and (said := looks_like(likely_formats(head, format_name, context))):
         yield said
