@@ -1,4 +1,4 @@
-"""Logs and webhooks that are not read, by what only they have: told by name, with what to do instead. Pure.
+"""Logs and webhooks that are not read, by what only they have: told by name, with what to do instead.
 
 Asked only of a file of which nothing was understood; a look at the beginning is enough.
 """
