@@ -88,7 +88,7 @@ def _folder(folder: Path, format_name: str) -> Iterator[Input]:
     try:
         files = tuple(sorted(_files(folder)))
     except OSError as error:
-        raise SettingsError(f"{folder}: cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{error.filename or folder}: cannot be read: {error.strerror}") from error
     if format_name in MAILS:
         yield Input(str(folder), files, is_folder=True)
     elif not files:

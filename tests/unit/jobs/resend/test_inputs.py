@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 import os
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -152,6 +154,22 @@ def test_file_of_xarf_reports_is_read_one_by_one(tmp_path: Path, form: str) -> N
     (tmp_path / "xarf.json").write_text(form.format(*map(json.dumps, reports)))
     events, done = read([str(tmp_path / "xarf.json")], "arf")
     assert ([each.type for each in events], done[0].bad.count) == (["complained"] * 2, 1)
+
+
+def test_folder_that_may_not_be_read_is_named_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one that was named and has it in it."""
+    closed = tmp_path / "2025" / "closed"
+    closed.mkdir(parents=True)
+    iterdir = Path.iterdir
+
+    def refusing(path: Path) -> Iterator[Path]:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    with pytest.raises(SettingsError, match=f"^{re.escape(str(closed))}: cannot be read: Permission denied"):
+        read([str(tmp_path)], "postfix")
 
 
 def test_empty_maildir_is_no_error(tmp_path: Path) -> None:
