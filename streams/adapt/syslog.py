@@ -16,7 +16,15 @@ from typing import NamedTuple
 from schemas.times import SECOND_MS
 from streams.adapt.base import AdaptError
 from streams.adapt.syslog_json import record_of
-from streams.adapt.syslog_times import full_time, numbered, surely_latest, within_minute, yearless_time, zone_of
+from streams.adapt.syslog_times import (
+    full_time,
+    goes_on,
+    numbered,
+    surely_latest,
+    within_minute,
+    yearless_time,
+    zone_of,
+)
 
 #: How deep a line may lie in others.
 _DEEPEST = 3
@@ -117,6 +125,7 @@ class LogClock:
         # The minute of the time before as it was written, with its offset; its begin; from when until when that is so
         # (epoch ms).
         self._minute = self._offset = ""
+        self._yearless = False
         self._begin = self._from_ms = self._until_ms = 0
 
     def time_ms(self, written: str, now_ms: int | None) -> int:
@@ -134,14 +143,17 @@ class LogClock:
                 fraction, offset = "", rest
             if minute != self._minute or offset != self._offset:
                 self._begin = full_time(minute, second, None, offset, self._zone) - int(second) * SECOND_MS
-                self._minute, self._offset = minute, offset
+                self._minute, self._offset, self._yearless = minute, offset, False
             return self._begin + within_minute(second, fraction)
         minute, second = written[:12], written[13:]
         if minute != self._minute or now_ms is None or not self._from_ms <= now_ms < self._until_ms:
-            moment = yearless_time(minute[:6], minute[7:], second, None, self._zone, now_ms)
-            self._begin = moment - int(second) * SECOND_MS
-            self._from_ms, self._until_ms = surely_latest(self._begin)
-            self._minute = minute
+            day, clock = minute[:6], minute[7:]
+            begin = yearless_time(day, clock, second, None, self._zone, now_ms) - int(second) * SECOND_MS
+            if self._yearless and now_ms is not None:
+                begin = goes_on(begin, self._begin, day, clock, self._zone, now_ms)
+            self._begin = begin
+            self._from_ms, self._until_ms = surely_latest(begin)
+            self._minute, self._yearless = minute, True
         return self._begin + int(second) * SECOND_MS
 
 

@@ -20,6 +20,8 @@ _MONTHS = {
 _YEARS_BACK = 8
 #: Less than any year, since zones change their offset.
 _A_YEAR_MS = 360 * DAY_MS
+#: More than any year.
+_OVER_A_YEAR_MS = 368 * DAY_MS
 #: Minutes that are remembered, of each kind.
 _MINUTES = 4_096
 
@@ -61,6 +63,17 @@ def yearless_time(day: str, clock: str, second: str, fraction: str | None, zone:
             if moment + after <= latest:
                 return moment + after
     raise AdaptError(f"the time {_short(day, clock, second)!r} is not a time")
+
+
+def goes_on(moment_ms: int, before_ms: int, day: str, clock: str, zone: tzinfo, now_ms: int) -> int:
+    """The minute of a line that seemed to be of `moment_ms`, where the line before it was of `before_ms` (epoch ms): a
+    leap day tells its year, which may be some years back, and the log goes on from there."""
+    if now_ms - before_ms < _OVER_A_YEAR_MS or moment_ms <= before_ms:
+        return moment_ms
+    later = [
+        each for each in _minutes_of_years(day, clock, zone, _year(now_ms // DAY_MS)) if each >= before_ms - DAY_MS
+    ]
+    return min(later, default=moment_ms)
 
 
 def surely_latest(minute_ms: int) -> tuple[int, int]:

@@ -157,6 +157,21 @@ def test_relay_that_gave_mail_back_is_known_as_a_filter() -> None:
     assert [event.type for event in read([*first, *third, other])] == ["delivered", "delivered"]
 
 
+@pytest.mark.parametrize(("port", "counted"), [("25", 1), ("10024", 0)])
+def test_filter_that_discards_at_the_port_of_mail_servers_has_to_be_named(port: str, counted: int) -> None:
+    """Nothing tells it from a smarthost that delivers: other mail came back from it, and may from a smarthost too."""
+    relay = f"scan.example.net[10.0.0.7]:{port}"
+    lines = [
+        *SUBMITTED, went_to(FIRST, relay, "250 2.0.0 Ok"), REMOVED,
+        *came_in(SECOND, "scan.example.net[10.0.0.7]"), went_out(SECOND),
+        *came_in(THIRD, "app[192.0.2.9], sasl_method=PLAIN, sasl_username=acme", "m3@acme.example"),
+        went_to(THIRD, relay, "250 2.0.0 Ok, and then discarded", to="otto@example.org"),
+    ]  # fmt: skip
+    discarded = [event for event in read(lines) if event.message_id == "m3@acme.example"]
+    assert len(discarded) == counted
+    assert not [each for each in read(lines, FormatOptions(filters=frozenset({"10.0.0.7"}))) if each in discarded]
+
+
 def test_mail_that_a_filter_splits_is_an_event_for_each_recipient() -> None:
     passes = [*came_in(SECOND, "localhost[127.0.0.1]"), *came_in(THIRD, "localhost[127.0.0.1]")]
     given = [went_to(FIRST, "filter[192.0.2.77]:10024", AMAVIS.replace(SECOND, each)) for each in (SECOND, THIRD)]

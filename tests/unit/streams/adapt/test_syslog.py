@@ -257,6 +257,28 @@ def test_lines_of_macos_aix_and_fluent_bit(line: str) -> None:
     assert read(line) == (1740996672000, "mx1", "postfix/smtp", "said")
 
 
+def test_log_goes_on_in_the_year_that_a_leap_day_tells() -> None:
+    """What came a minute after it was of two years later, the latest that is not of the future."""
+    now = datetime(2026, 11, 30, tzinfo=UTC)
+    clock = LogClock(UTC)
+    written = {
+        "Feb 29 23:59:59": datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC),
+        "Mar  1 00:00:01": datetime(2024, 3, 1, 0, 0, 1, tzinfo=UTC),
+        "Mar  1 00:00:02": datetime(2024, 3, 1, 0, 0, 2, tzinfo=UTC),
+        "Feb 29 23:59:58": datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC),  # lines of two programs cross
+        "Mar  1 00:01:00": datetime(2024, 3, 1, 0, 1, tzinfo=UTC),
+        "Jan  1 00:00:00": datetime(2025, 1, 1, tzinfo=UTC),
+        "Feb 28 12:00:00": datetime(2025, 2, 28, 12, tzinfo=UTC),
+    }
+    for text, moment in written.items():
+        assert clock.time_ms(text, ms(now)) == ms(moment), text
+    soon = datetime(2024, 3, 2, tzinfo=UTC)
+    clock = LogClock(UTC)
+    assert [clock.time_ms(text, ms(soon)) for text in list(written)[:3]] == [
+        ms(each) for each in list(written.values())[:3]
+    ]
+
+
 def test_times_over_new_year_have_the_year_that_each_was_written_in() -> None:
     clock = LogClock(UTC)
     now = ms(datetime(2025, 1, 1, 0, 5, tzinfo=UTC))
