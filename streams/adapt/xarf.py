@@ -6,6 +6,7 @@ A report is turned into the fields that ARF has for the same, so that both are r
 
 import binascii
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -15,6 +16,7 @@ import msgspec
 from schemas.event import MAX_EVENT_BYTES
 from streams.adapt.base import AdaptError
 from streams.adapt.common import plain, stable_id
+from streams.adapt.cut_json import made_whole
 from streams.adapt.field_paths import find_field
 from streams.adapt.json_parts import json_parts, one_message
 from streams.adapt.mime import Headers, read_headers, read_part
@@ -34,6 +36,10 @@ _MARKS = ("xarf_version", "reporterinfo")
 _MAIL = frozenset({"", "smtp", "email", "mail"})
 #: Samples of a report that are looked at.
 _MOST_SAMPLES = 20
+#: A report so large may have been cut off where it came in: a mail's first megabyte is kept, and base64 in it is
+#: three quarters of that.
+_MAY_BE_CUT = 500_000
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{60}")
 #: Reporters' field of no other format, for their domain.
 REPORTER = "x-reporter-domain"
 
@@ -67,7 +73,11 @@ def split_xarf(raw: bytes) -> tuple[Headers, list[bytes]] | None:
     """The header fields above reports alone, and each of them: one, an array, or several joined or a line each. None
     where it is something else, such as a mail with a report in it: that has more fields than ours."""
     field, body = _head(raw)
-    return (read_headers(field), json_parts(body.removeprefix(_BOM))) if is_xarf(body) else None
+    if not is_xarf(body):
+        return None
+    text = body.removeprefix(_BOM)
+    # What was cut off may be one alone, whose parts are none.
+    return read_headers(field), [text] if len(text) >= _MAY_BE_CUT and made_whole(text) else json_parts(text)
 
 
 def xarf_parts(raw: bytes) -> list[bytes]:
@@ -98,15 +108,23 @@ def read_xarf(raw: bytes) -> XarfReport | None:
     Raises:
         AdaptError: not JSON.
     """
-    try:
-        record = _DECODER.decode(raw.removeprefix(_BOM))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise AdaptError(f"the XARF report cannot be read: {plain(error)}") from error
+    record = _record(raw.removeprefix(_BOM))
     version_4 = bool(find_field("xarf_version", record))
     named = _TYPES.get(find_field("type" if version_4 else "Report.ReportType", record).lower())
     if named is None or not _is_about_mail(record, version_4=version_4):
         return None
     return XarfReport(_headers(record, raw), _fields(record, named), _original(record))
+
+
+def _record(text: bytes) -> dict[str, Any]:
+    """The report; of a large one that was cut off what is there of it."""
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        for each in made_whole(text) if len(text) >= _MAY_BE_CUT else ():
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return _DECODER.decode(each)
+        raise AdaptError(f"the XARF report cannot be read: {plain(error)}") from error
 
 
 def _is_about_mail(record: dict[str, Any], *, version_4: bool) -> bool:
@@ -164,6 +182,10 @@ def _decoded(text: str, sample: object) -> bytes:
         return text.encode()
     try:
         return binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        pass
+    try:
+        return binascii.a2b_base64(text[: len(text) // 4 * 4]) if _BASE64.match(text) else text.encode()
     except (binascii.Error, ValueError):
         return text.encode()
 

@@ -1,6 +1,7 @@
 """Reports in JSON that come alone, in no mail: one, an array, several joined or a line each."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -85,6 +86,35 @@ def test_of_a_batch_as_many_are_taken_as_of_single_reports() -> None:
         read(mail)
     limited = Context(b"a key", load_providers(), {"arf": FormatOptions(trust=ReportTrust(max_recipients=1))})
     assert len(read(many, limited)) == MOST_UNPROVEN + 1
+
+
+def large(payload: str, **after: Any) -> str:
+    evidence = [{"content_type": "message/rfc822", "payload": payload}]
+    return json.dumps(report(0, smtp_from="", evidence=evidence, **after))
+
+
+HEADERS = b"From: News <n@acme.example>\r\nX-Customer: acme\r\nMessage-ID: <m1@acme.example>\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [999_000, 999_001, 999_002, 999_003])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_report_that_was_cut_off_is_read_as_far_as_it_goes(cut: int, encoded: bool) -> None:
+    """Of more than a megabyte the beginning is kept, of a mail too; what it is about begins with its header."""
+    whole = HEADERS + b"Buy this \\ \xc3\xbc\r\n" * 70_000
+    raw = large(b64encode(whole).decode() if encoded else whole.decode())[:cut]
+    by_header = Context(b"a key", load_providers(), {"arf": FormatOptions(customer="header.X-Customer")})
+    mail = f"From: a@yahoo.com\r\nContent-Type: application/json\r\n\r\n{raw}"
+    for each in (raw, stamped(raw.encode(), CAME_MS), mail):
+        (event,) = read(each, by_header)
+        assert (event.customer, event.message_id, event.provider) == ("acme", "m1@acme.example", "yahoo")
+        assert event.time_ms == TOLD_MS
+    alone = read(raw, CONTEXT)
+    assert [each.customer for each in alone] == ["acme.example"], "by the From header of the mail"
+
+
+def test_small_report_that_is_broken_is_still_an_error() -> None:
+    with pytest.raises(AdaptError, match="the XARF report cannot be read"):
+        read(json.dumps(report(0))[:-20])
 
 
 def test_reports_of_one_mail_are_told_apart() -> None:
