@@ -12,7 +12,8 @@ from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
 from schemas.times import DAY_S, HOUR_S, MINUTE_MS
 from streams.io.store import Store, portions
-from streams.subjects.left_out import NOT_LEFT_OUT
+from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut
+from streams.subjects.totals import bound
 
 #: The share of a customer's failures at one provider (a ratio) from which on it is that alone.
 AT_ONE = 0.7
@@ -104,9 +105,10 @@ class Alone:
         }
 
 
-def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int) -> FailedAt:
+def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int, left_out: KnownLeftOut = None) -> FailedAt:
     """How much of the mail of those who alarm failed where and when, of what counts, in as many ms as each alarms by,
-    and in the last days at most. Who had none is not in it.
+    and in the last days at most. Who had none is not in it. What is `left_out` is no part of it, as far as that is
+    known.
 
     Raises:
         StoreError: the store failed.
@@ -114,7 +116,7 @@ def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int) -> FailedAt
     failed: dict[str, dict[Place, int]] = defaultdict(dict)
     asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
     for part in portions(store, sorted(alarmed)):
-        for customer, provider, hour, count in store.rows(FAILING, {"customers": part, **asked}):
+        for customer, provider, hour, count in store.rows(*bound(FAILING, {"customers": part, **asked}, left_out)):
             if (int(hour) + HOUR_S) * 1000 > now_ms - alarmed[str(customer)]:
                 failed[str(customer)][Place(str(provider), int(hour))] = int(count)
     return failed

@@ -199,13 +199,13 @@ class Arrivals:
             "places": [*places],
             "most": MOST_ASKED,
         }
-        every = self._store.rows(SENT_THERE, {**asked, "since": asked["mail_since"]})
+        every = self._cells.rows(SENT_THERE, {**asked, "since": asked["mail_since"]})
         who = sorted(
             {str(name) for (name,) in every} | {name for at, of in came.items() if at[1] == day for name in of}
         )
         found: dict[str, dict[str, WeekMail]] = {}
         for part in portions(self._store, who):
-            for customer, place, week, *before in self._store.rows(MAIL, {**asked, "customers": part}):
+            for customer, place, week, *before in self._cells.rows(MAIL, {**asked, "customers": part}):
                 n = sum(came.get((str(place), day), {}).get(str(customer), {}).values())
                 found.setdefault(str(customer), {})[str(place)] = WeekMail(int(week), n, *map(int, before))
         return found

@@ -6,7 +6,7 @@ Only of those the customers are read, with what they had in the weeks before.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from schemas.counts import finished_sql
@@ -19,7 +19,8 @@ from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGH
 from streams.incidents.surge import busiest_hours
 from streams.incidents.told import last_expired
 from streams.io.store import Store, portions
-from streams.subjects.left_out import NOT_LEFT_OUT, ProviderHour
+from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut, ProviderHour
+from streams.subjects.totals import bound as without_lookup
 
 #: What is usual is read of so many days before the day of the hour.
 HISTORY_S = 28 * DAY_S
@@ -173,13 +174,14 @@ LIMIT 1
 """
 
 
-def read_usual(store: Store, until_s: int) -> dict[str, CellCounts]:
-    """What all customers had by provider in the weeks before `until_s` (epoch s), and at `*` all together.
+def read_usual(store: Store, until_s: int, left_out: KnownLeftOut = None) -> dict[str, CellCounts]:
+    """What all customers had by provider in the weeks before `until_s` (epoch s), and at `*` all together; without what
+    is `left_out`, as far as that is known.
 
     Raises:
         StoreError: the store failed.
     """
-    rows = store.rows(USUAL, {"since": max(0, until_s - HISTORY_S), "until": until_s})
+    rows = store.rows(*without_lookup(USUAL, {"since": max(0, until_s - HISTORY_S), "until": until_s}, left_out))
     found = {str(value): CellCounts(*map(int, numbers)) for value, *numbers in rows}
     everywhere = NOTHING
     for each in found.values():
@@ -268,6 +270,8 @@ class Cells:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        #: What is left out, as far as it is known; None: each query looks it up.
+        self.left_out: KnownLeftOut = None
         #: From which failing shares (ratios) on somebody's mail is not good, by the policy in force.
         self.bad: Mapping[Outcome, float] = BAD_HISTORY
         #: By the midnight that it ends with.
@@ -281,6 +285,14 @@ class Cells:
         self._history.clear()
         self._usual.clear()
 
+    def rows(self, sql: str, asked: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """What a query finds whose conditions leave mail out; what is known of that is not looked up.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return self._store.rows(*without_lookup(sql, asked, self.left_out))
+
     def usual(self, hour: int) -> dict[str, CellCounts]:
         """What the fleet had in the weeks before the day of an hour (epoch s).
 
@@ -290,7 +302,7 @@ class Cells:
         midnight = hour // DAY_S * DAY_S
         if midnight not in self._usual:
             self._usual = {day: each for day, each in self._usual.items() if day > midnight - 9 * DAY_S}
-            self._usual[midnight] = read_usual(self._store, midnight)
+            self._usual[midnight] = read_usual(self._store, midnight, self.left_out)
         return self._usual[midnight]
 
     def is_first_day(self, hour: int) -> bool:
@@ -360,7 +372,7 @@ class Cells:
             StoreError: the store failed.
         """
         midnight = hour // DAY_S * DAY_S
-        return busiest_hours(self._store, sorted(customers), midnight - HISTORY_S, midnight)
+        return busiest_hours(self._store, sorted(customers), midnight - HISTORY_S, midnight, self.left_out)
 
     def _histories(self, midnight: int, customers: Iterable[str]) -> ByProvider:
         if midnight not in self._history:
@@ -370,7 +382,7 @@ class Cells:
         kept.update((each, {}) for each in unread)
         for part in portions(self._store, unread):
             asked = {"customers": part, "since": max(0, midnight - HISTORY_S), "until": midnight}
-            for customer, value, *numbers in self._store.rows(HISTORY, asked):
+            for customer, value, *numbers in self.rows(HISTORY, asked):
                 kept[str(customer)][str(value)] = CellCounts(*map(int, numbers))
         return kept
 

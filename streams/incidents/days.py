@@ -213,7 +213,7 @@ class ComplaintDays:
         before = max(0, since - HISTORY_S)
         usual = self._cells.usual(since)
         asked_sql = {"since": max(0, since), **suspecting(usual)}
-        asked = {(str(place), int(day)) for place, day in self._store.rows(bound(SUSPECTED_DAYS), asked_sql)}
+        asked = {(str(place), int(day)) for place, day in self._cells.rows(bound(SUSPECTED_DAYS), asked_sql)}
         if not asked:
             return []
         places = sorted({place for place, _ in asked})
@@ -226,7 +226,7 @@ class ComplaintDays:
         hours: dict[ProviderDay, Seen] = {}
         for part in portions(self._store, who):
             asked_sql = {"since": max(0, since), "before": before, "customers": part, "places": reporting}
-            for customer, place, day, delivered, complained in self._store.rows(OF_DAYS, asked_sql):
+            for customer, place, day, delivered, complained in self._cells.rows(OF_DAYS, asked_sql):
                 counts[str(customer)][str(place), int(day)] = Seen(int(delivered), int(complained))
         days = sorted({day for _, day in asked})
         of_days = [hour for day in days for hour in range(day, day + DAY_S, HOUR_S)]
@@ -236,7 +236,7 @@ class ComplaintDays:
             return []
         for part in portions(self._store, who):
             asked_sql = {"since": max(0, since), "customers": part, "places": places}
-            for place, hour, delivered, complained in self._store.rows(OF_HOURS, asked_sql):
+            for place, hour, delivered, complained in self._cells.rows(OF_HOURS, asked_sql):
                 at = (str(place), int(hour))
                 hours[at] = seen_together((hours.get(at, _NONE), Seen(int(delivered), int(complained))))
         return [each for one in found for each in _hours(one, hours)]

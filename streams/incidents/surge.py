@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from schemas.counts import finished_sql
 from streams.io.store import Store, portions
-from streams.subjects.left_out import NOT_LEFT_OUT
+from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut
+from streams.subjects.totals import bound
 
 #: Who sends so many times in one hour what it sent in its busiest hour of the weeks before, surges. A mailing twice as
 #: large as any before is nothing rare (`volume_spike` warns of it in 9 of 10,000 good months).
@@ -38,8 +39,11 @@ GROUP BY customer
 """  # noqa: S608 - made of texts of this project only
 
 
-def busiest_hours(store: Store, customers: Sequence[str], since_s: int, until_s: int) -> dict[str, int]:
-    """The recipients of the busiest hour of each customer between two midnights (epoch s); who had none is not in it.
+def busiest_hours(
+    store: Store, customers: Sequence[str], since_s: int, until_s: int, left_out: KnownLeftOut = None
+) -> dict[str, int]:
+    """The recipients of the busiest hour of each customer between two midnights (epoch s), without what is `left_out`,
+    as far as that is known; who had none is not in it.
 
     Raises:
         StoreError: the store failed.
@@ -48,7 +52,7 @@ def busiest_hours(store: Store, customers: Sequence[str], since_s: int, until_s:
     return {
         str(customer): int(mail)
         for part in portions(store, customers)
-        for customer, mail in store.rows(BUSIEST, {"customers": part, **asked})
+        for customer, mail in store.rows(*bound(BUSIEST, {"customers": part, **asked}, left_out))
     }
 
 

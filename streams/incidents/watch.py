@@ -101,7 +101,9 @@ class IncidentWatch:
         self.not_excused: frozenset[ProviderHour] = frozenset()
         #: The listings that are held against nobody; None before the first look.
         self.listings: LeftOut | None = None
-        #: A short name of both; empty where nothing is left out.
+        #: What was left out when it was last said what changed.
+        self._said = NOTHING_CHANGED
+        #: A short name of all three; empty where nothing is left out.
         self.name = ""
 
     def set_policy(self, policy: Policy) -> None:
@@ -125,18 +127,20 @@ class IncidentWatch:
         if self._loaded and (asked.issuperset(alarmed) if alarmed else 0 <= now_ms - self._looked_ms < apart_ms):
             return NOTHING_CHANGED
         began, self._doubtful = time.monotonic(), False
+        if not self._loaded or now_ms != self._looked_ms:
+            self._read(now_ms)
         recent = {hours_before(now_ms // 1000, count) for count in range(1, RECENT_H + 1)}
         if alarmed:
-            changed = self._look_for(now_ms, alarmed, recent)
+            self._look_for(now_ms, alarmed, recent)
         else:
             self._look(now_ms, recent)
             self._look_at_older(now_ms, (time.monotonic() - began) / RECENT_H)
-            changed = self._read(now_ms)
+            self._read(now_ms)
         self._looked_ms, self._alarmed = now_ms, asked.union(alarmed)
         self._took_ms = round((time.monotonic() - began) * 1000)
         self._loaded = True
         self.name = _name(self.excluded, self.listings or (), self.not_excused)
-        return changed
+        return self._changed()
 
     def untold(self, failed: FailedAt, now_ms: int) -> dict[str, Incident]:
         """Of customers who alarm by their mail, which `failed` there, those of whom nobody can tell whether it is the
@@ -184,21 +188,21 @@ class IncidentWatch:
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         return _suspected(found, read_incidents(self._store, since_s).in_force())
 
-    def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> Changed:
-        """Look at what may have struck some customers; returns what is left out since."""
-        mail, listings, not_excused = self.excluded, frozenset(self.listings or ()), self.not_excused
+    def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> None:
+        """Look at what may have struck some customers."""
         failing = failing_hours(self._store, alarmed, hours_before(now_ms // 1000, ALL_H))
         hours = recent | failing.hours
         if failing.complained >= LEAST_STRUCK:
             self._look_at_days(now_ms)
         for _ in range(MOST_AGAIN):
+            before = self.excluded
             self._look(now_ms, hours)
-            new = [hour for _, hour in self._read(now_ms).mail]
+            self._read(now_ms)
+            new = [hour for _, hour in before ^ self.excluded]
             # A batch of several days was part of what seemed usual on the later ones.
             hours = {hour for hour in hours if new and hour // DAY_S > min(new) // DAY_S}
             if not hours:
                 break
-        return Changed(mail ^ self.excluded, listings ^ frozenset(self.listings or ()), not_excused ^ self.not_excused)
 
     def _look_at_older(self, now_ms: int, an_hour_s: float) -> None:
         """Look at the next of the older hours, as many as there is time for. `an_hour_s` is how long one takes."""
@@ -217,15 +221,21 @@ class IncidentWatch:
             self._look(now_ms, set(some))
             an_hour_s = (time.monotonic() - looked) / len(some)
 
-    def _read(self, now_ms: int) -> Changed:
-        """What is left out now, by all monitors and people, that was not when it was last read, and the reverse."""
-        mail, listings, not_excused = self.excluded, frozenset(self.listings or ()), self.not_excused
+    def _read(self, now_ms: int) -> None:
+        """Read what is left out now, by all monitors and people. What the queries of this look ask is told them from
+        now on, until something is stored."""
+        mail, not_excused = self.excluded, self.not_excused
         self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
         self.not_excused = read_not_excused(self._store) if self.excluded else frozenset()
-        changed = Changed(mail ^ self.excluded, listings ^ self.listings.keys(), not_excused ^ self.not_excused)
-        if changed.mail or changed.not_excused:
+        self._cells.left_out = self.excluded
+        if mail != self.excluded or not_excused != self.not_excused:
             self._cells.forget()
-        return changed
+
+    def _changed(self) -> Changed:
+        """What is left out now that was not when this was last asked, and the reverse."""
+        before = self._said
+        self._said = Changed(self.excluded, frozenset(self.listings or ()), self.not_excused)
+        return Changed(*(earlier ^ now for earlier, now in zip(before, self._said, strict=True)))
 
     @property
     def known(self) -> KnownLeftOut:
@@ -347,6 +357,7 @@ class IncidentWatch:
         events = [each for after in changed for each in _events(known.get(after.id), after, now_ms)]
         if events and self._announce is not None:
             self._announce(events)
+        self._cells.left_out = None
         store_incidents(self._store, changed, now_ms)
 
 
