@@ -127,8 +127,8 @@ class IncidentWatch:
         if self._loaded and (asked.issuperset(alarmed) if alarmed else 0 <= now_ms - self._looked_ms < apart_ms):
             return NOTHING_CHANGED
         began, self._doubtful = time.monotonic(), False
-        if not self._loaded or now_ms != self._looked_ms:
-            self._read(now_ms)
+        self._cells.left_out = None
+        self._read(now_ms)
         recent = {hours_before(now_ms // 1000, count) for count in range(1, RECENT_H + 1)}
         if alarmed:
             self._look_for(now_ms, alarmed, recent)
@@ -222,8 +222,10 @@ class IncidentWatch:
             an_hour_s = (time.monotonic() - looked) / len(some)
 
     def _read(self, now_ms: int) -> None:
-        """Read what is left out now, by all monitors and people. What the queries of this look ask is told them from
-        now on, until something is stored."""
+        """Read what is left out now, by all monitors and people, unless it was read in this look and nothing was stored
+        since. It is told to what this look asks."""
+        if self._cells.left_out is not None:
+            return
         mail, not_excused = self.excluded, self.not_excused
         self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
         self.not_excused = read_not_excused(self._store) if self.excluded else frozenset()
