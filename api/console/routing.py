@@ -88,6 +88,9 @@ def error_page(request: Request, error: Exception) -> Response:
     elif isinstance(error, RequestValidationError):
         detail = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
         status, fault = 422, "unusable"
+        if all(each["loc"][0] == "path" for each in error.errors()):
+            # What cannot be the id of anything is the id of nothing.
+            status, fault, detail = 404, "missing", ""
     elif isinstance(error, HTTPException):
         status, fault, detail = error.status_code, _BY_STATUS.get(error.status_code, "unusable"), str(error.detail)
     elif isinstance(error, QueryLimitError | QueryValueError):

@@ -64,7 +64,7 @@ def declare_incident(
     """
     given("--by", by)
     given("--why", why)
-    dimension = _dimension(store, place, providers, zones)
+    dimension = dimension_of(store, place, providers, zones)
     first, last = (ms // 1000 // HOUR_S * HOUR_S for ms in (from_ms, max(from_ms, until_ms - 1)))
     if until_ms <= from_ms:
         raise DecisionError(f"--until: {rfc3339(until_ms)} is not after {rfc3339(from_ms)}")
@@ -86,7 +86,13 @@ def declare_incident(
     return incident
 
 
-def _dimension(store: Store, place: str, providers: Collection[str], zones: Collection[str]) -> Dimension:
+def dimension_of(store: Store, place: str, providers: Collection[str], zones: Collection[str]) -> Dimension:
+    """What a place is: a provider, all mail, or a list.
+
+    Raises:
+        DecisionError: it is none of these.
+        StoreError: the store failed.
+    """
     if place == EVERYWHERE:
         return "all"
     if place in providers:

@@ -8,6 +8,8 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
+#: Where those who look are: no whole hours from UTC.
+ZONE = "Asia/Kolkata"
 #: How long a page may take to show what is waited for, in ms: a deadline, not a measure.
 PATIENCE_MS = 60_000
 #: WCAG 2.2, levels A and AA, as axe-core tags its rules.
@@ -39,7 +41,7 @@ class Viewer:
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
             reduced_motion="reduce",  # a row that flashes while the theme changes has neither theme's colours
-            timezone_id="Asia/Kolkata",
+            timezone_id=ZONE,
             locale="en-GB",
         )
         self.context.set_default_timeout(PATIENCE_MS)

@@ -19,10 +19,10 @@ from api.console.visits import Acting, Reading, Visit
 from api.explain.struck import StruckMail, StruckPart, StruckTotals, hours_of, is_of_mail, place_of, struck
 from api.http.problems import ApiError
 from jobs.operator.holds import HoldShown, shown_holds
-from jobs.operator.incidents import MOST_DAYS, declare_incident, dismiss_incident, find_incident
-from schemas.incident import EVERYWHERE, Incident
+from jobs.operator.incidents import MOST_DAYS, declare_incident, dimension_of, dismiss_incident, find_incident
+from schemas.incident import Incident
 from schemas.providers import OTHER, load_providers
-from schemas.times import DAY_MS, HOUR_MS
+from schemas.times import DAY_MS, HOUR_MS, HOUR_S
 from streams.decisions.holds import held_alerts
 from streams.incidents.stored import read_incidents
 from streams.io.store import Store
@@ -101,7 +101,8 @@ class IncidentView:
 
 @dataclass(frozen=True, slots=True)
 class DeclareView:
-    """The form of an incident; once it is filled in, whom it would concern. `hours` is how long it would last."""
+    """The form of an incident; once it is filled in, whom it would concern. `hours` is how long it would last, from
+    `from_ms` until `until_ms` (epoch ms)."""
 
     places: tuple[str, ...]
     place: str
@@ -109,6 +110,8 @@ class DeclareView:
     until: str
     fault: str = ""
     hours: int = 0
+    from_ms: int = 0
+    until_ms: int = 0
     totals: StruckTotals | None = None
     first: tuple[StruckMail, ...] = ()
     is_list: bool = False
@@ -209,13 +212,23 @@ def declare_view(visit: Visit, request: Request) -> DeclareView:
     if until - begin > MOST_DAYS * DAY_MS:
         return replace(view, fault=f"Until: an incident lasts at most {MOST_DAYS} days; declare several")
     hours = hours_of(begin, until)
-    if "." in place:
-        return replace(view, hours=len(hours), is_list=True)
-    if place not in (*places, EVERYWHERE):
-        return replace(view, fault="Where: is none of the providers, no blocklist, and not * for all mail")
+    view = replace(view, hours=len(hours), from_ms=hours[0] * 1000, until_ms=(hours[-1] + HOUR_S) * 1000)
     with visit.service.stores.lend() as store:
+        try:
+            with deciding():
+                dimension = dimension_of(store, place, places, [each.zone for each in visit.service.zones])
+        except ApiError as error:
+            return replace(view, fault=f"{error.detail}{_meant(place)}")
+        if dimension == "listing":
+            return replace(view, is_list=True)
         first, totals = struck(store, place, "declared", hours, 10)
-    return replace(view, hours=len(hours), totals=totals, first=first)
+    return replace(view, totals=totals, first=first)
+
+
+def _meant(place: str) -> str:
+    """Which provider is meant by one of its domains."""
+    provider = load_providers().of(place.casefold())
+    return "" if provider == OTHER else f". Its provider is called {provider}"
 
 
 @router.post("/incidents/declare")

@@ -3,6 +3,7 @@ name breaks it."""
 
 import re
 from collections.abc import Iterator, Sequence
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from api.console.navigation import NAVIGATION
 from schemas.times import utc_time
-from streams.io.store import Store, open_store
+from streams.io.store import Store, StoreBusyError, open_store
 from tests.support.api_client import HOUR, NOW
 from tests.support.api_scene import KEY, OPERATORS_KEY, scene
 from tests.support.browser import PATIENCE_MS, Viewer
@@ -157,6 +158,29 @@ def test_ten_thousand_rows_are_walked_with_the_keyboard_and_scrolled(operator: V
     page.keyboard.press("p")
     expect(pager).to_contain_text(f"of {total:,}")
     assert operator.wrong == []
+
+
+def test_times_that_are_chosen_are_in_the_viewers_zone(operator: Viewer) -> None:
+    page = operator.page
+    page.goto("/console/audit?from=2026-03-11T18:40")
+    chosen = page.get_by_label("From")
+    assert chosen.input_value() == "2026-03-12T00:10"
+    expect(page.get_by_text("your time zone")).to_be_visible()
+    chosen.fill("2026-03-12T05:30")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/audit?*from=2026-03-12T00%3A00*")
+    assert page.get_by_label("From").input_value() == "2026-03-12T05:30"
+    page.go_back()
+    assert page.get_by_label("From").input_value() == "2026-03-12T00:10"
+    assert operator.wrong == []
+
+
+def test_page_of_a_busy_store_is_asked_for_again_by_itself(operator: Viewer) -> None:
+    page = operator.page
+    with patch("api.console.pages.providers.read_providers", side_effect=StoreBusyError("timeout exceeded")):
+        page.goto("/console/providers?hours=24")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Too much at once")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Providers: is it us or them?", timeout=PATIENCE_MS)
 
 
 def test_key_of_a_customer_shows_its_own_page_alone(base: str, browser: Browser) -> None:

@@ -3,7 +3,8 @@ customers who were struck together are released; and a customer sees its own pag
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from schemas.times import utc_now_ms
 from schemas.topics import MAIL_EVENTS
 from streams.io.broker import Publisher
 from streams.io.store import open_store
-from tests.support.browser import PATIENCE_MS, Viewer
+from tests.support.browser import PATIENCE_MS, ZONE, Viewer
 from tests.support.up_process import up
 
 STRUCK = [f"newcomer-{number:02}" for number in range(40)]
@@ -128,9 +129,9 @@ def test_declared_incident_releases_forty_customers_at_once(installed: Installat
     page.goto("/console/incidents")
     page.get_by_role("link", name="Declare an incident").click()
     page.get_by_label("Where").fill("gmail")
-    now = datetime.now(UTC)
-    page.get_by_label("From (UTC").fill((now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:00"))
-    page.get_by_label("Until (UTC").fill((now + timedelta(hours=2)).strftime("%Y-%m-%dT%H:00"))
+    now = datetime.now(ZoneInfo(ZONE))
+    page.get_by_label("From (your time zone").fill((now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:00"))
+    page.get_by_label("Until (your time zone").fill((now + timedelta(hours=2)).strftime("%Y-%m-%dT%H:00"))
     page.get_by_role("button", name="Show whom it concerns").click()
     expect(page.get_by_text("recipients of 40 customers")).to_be_visible()
     page.get_by_label("Reason").fill("gmail refuses everybody")

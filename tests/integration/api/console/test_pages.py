@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from unittest.mock import patch
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -96,3 +97,29 @@ def test_form_that_could_not_be_taken_leads_back_to_where_it_was_written(operato
     assert answer.status_code == 503
     assert f'href="{came_from}"' in answer.text
     assert "data-again" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("gmial", "&#39;gmial&#39; is not one of"),
+        ("gmail.com", "Its provider is called gmail"),
+        ("zen.spamhause.org", "is no blocklist"),
+        ("192.0.2.0/25@zen.spamhaus.org", "is not an IPv4 network of length /24"),
+    ],
+)
+def test_place_that_is_none_is_said_before_an_incident_is_declared(
+    operator: ConsoleVisitor, place: str, said: str
+) -> None:
+    page = operator.get(
+        f"/console/incidents/declare?place={quote(place)}&from=2026-03-12T10:00&until=2026-03-12T13:00"
+    ).text
+    assert said in page
+    assert "What will happen" not in page
+
+
+@pytest.mark.parametrize("path", ["holds/zzzz!", "incidents/..%2Fx", "incidents/" + "0" * 65])
+def test_what_can_be_no_id_is_not_there(operator: ConsoleVisitor, path: str) -> None:
+    answer = operator.get(f"/console/{path}")
+    assert answer.status_code == 404
+    assert "pattern" not in answer.text
