@@ -110,15 +110,20 @@ async def sign_in(port: int) -> str:
     return found[1]
 
 
+class RefusedPageError(BenchmarkError):
+    """A page was answered with something else than itself."""
+
+
 async def open_page(port: int, cookie: str, query: str) -> bytes:
     """A page of the fleet, unpacked.
 
     Raises:
-        BenchmarkError: it is not there.
+        RefusedPageError: it is not there.
     """
     head, body = await ask(port, f"/console/{query}", cookie)
-    if " 200 " not in head.split("\r\n", 1)[0]:
-        raise BenchmarkError(f"{query or 'the fleet'}: refused: {head}")
+    first = head.split("\r\n", 1)[0]
+    if " 200 " not in first:
+        raise RefusedPageError(f"{query or 'the fleet'}: refused: {first}")
     return gzip.decompress(body) if "gzip" in head.lower() else body
 
 
@@ -141,8 +146,8 @@ async def live(port: int, cookie: str, query: str, over: asyncio.Event) -> int:
     return updates
 
 
-async def watched(port: int, viewers: int, seconds: float) -> tuple[list[float], int]:
-    """How long each page took (s), and how many updates all viewers had."""
+async def watched(port: int, viewers: int, seconds: float, refused: list[str]) -> tuple[list[float], int]:
+    """How long each page took (s), and how many updates all viewers had. What was refused is said in `refused`."""
     cookies = [await sign_in(port) for _ in range(viewers)]
     while b'<tr id="r' not in await open_page(port, cookies[0], ""):  # each waits a while for the fleet
         pass
@@ -157,8 +162,11 @@ async def watched(port: int, viewers: int, seconds: float) -> tuple[list[float],
         await asyncio.sleep(chance.uniform(0, PAUSE_S))
         while time.monotonic() < end:
             began = time.monotonic()
-            await open_page(port, cookie, chance.choice(QUERIES))
-            took.append(time.monotonic() - began)
+            try:
+                await open_page(port, cookie, chance.choice(QUERIES))
+                took.append(time.monotonic() - began)
+            except RefusedPageError as error:
+                refused.append(str(error))
             await asyncio.sleep(chance.uniform(0.5, 1.5) * PAUSE_S)
 
     await asyncio.gather(*(viewer(each) for each in cookies))
@@ -198,15 +206,20 @@ async def bytes_of_first_load(port: int) -> int:
     return total
 
 
-async def pages_besides(port: int, customers: int) -> dict[str, list[float]]:
-    """How long each other page took (s), one after the other, each customer's and each filter asked for once."""
+async def pages_besides(port: int, customers: int, refused: list[str]) -> dict[str, list[float]]:
+    """How long each other page took (s), one after the other, each customer's and each filter asked for once. What was
+    refused is said in `refused`."""
     cookie = await sign_in(port)
     took: dict[str, list[float]] = {}
     for turn in range(OTHER_TURNS + 1):
         asked = {name: f"{path}{'&' if '?' in path else '?'}turn={turn}" for name, path in OTHERS.items()}
         for name, path in {**asked, "a case": f"customers/customer-{turn * 37 % customers}"}.items():
             began = time.monotonic()
-            await open_page(port, cookie, path)
+            try:
+                await open_page(port, cookie, path)
+            except RefusedPageError as error:
+                refused.append(str(error))
+                continue
             if turn:  # the first is of a process that just started
                 took.setdefault(name, []).append(time.monotonic() - began)
     return took
@@ -298,19 +311,23 @@ def measure(environ: Mapping[str, str], chosen: argparse.Namespace, stack: ExitS
             target=fill, args=(broker.settings, MAIL_EVENTS, paced(messages, chosen.events)), daemon=True
         )
         sending.start()
-    took, updates = asyncio.run(watched(port, chosen.viewers, chosen.seconds))
+    refused: list[str] = []
+    took, updates = asyncio.run(watched(port, chosen.viewers, chosen.seconds, refused))
     if sending is not None:
         sending.join()
     busy = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
     note = f"{len(took)} pages, {chosen.viewers} viewers, {chosen.customers:,} customers, {chosen.events:,} events/s"
     each = f"{updates / chosen.viewers / chosen.seconds:.2f} updates/s a viewer meanwhile"
-    others = asyncio.run(pages_besides(port, chosen.customers))
+    others = asyncio.run(pages_besides(port, chosen.customers, refused))
+    for each_refused in refused:
+        print(f"  {each_refused}", flush=True)
     slowest = {name: percentile(each, 95) * 1000 for name, each in others.items()}
     return [
         *(
             Figure(name=f"page: {name}, p95", value=each, unit="ms", note=f"{OTHER_TURNS} times, one viewer; {busy}")
             for name, each in sorted(slowest.items(), key=lambda one: -one[1])
         ),
+        Figure(name="pages that were refused", value=len(refused), unit="", note="of all that were asked for"),
         Figure(name="first paint, p50", value=percentile(took, 50) * 1000, unit="ms", note=note),
         Figure(name="first paint, p95", value=percentile(took, 95) * 1000, unit="ms", note=f"{note}; {each}; {busy}"),
         Figure(name="over the wire on first load", value=asyncio.run(bytes_of_first_load(port)) / 1000, unit="KB"),
