@@ -9,7 +9,7 @@ from api.cli.lazy import command
 from api.cli.options import by, needed_why, with_reached
 from api.cli.patience import patient_store
 from api.cli.printing import print_json, print_line, print_note
-from jobs.data.erasure import ErasureReceipt, erase_customer, erase_recipient
+from jobs.data.erasure import ErasureReceipt, check_erasable, erase_customer, erase_recipient
 from jobs.data.topics_left import OF_CUSTOMER, OF_RECIPIENT, lines, read_kept
 from jobs.hooks.measure import OVER
 from jobs.operator.audit import Decision, record_decision
@@ -27,32 +27,38 @@ as_json = click.option("--json", "as_json", is_flag=True, help="The receipt as o
 
 
 @command("repmon erase customer acme --by Ida --why 'contract ended'", name="customer")
-@click.argument("name", metavar="CUSTOMER")
+@click.argument("names", metavar="CUSTOMER...", nargs=-1, required=True)
 @by
 @needed_why
 @really
 @as_json
 @with_reached
-def customer(settings: Settings, name: str, by: str, why: str, yes: bool, as_json: bool) -> None:
-    """Erase a customer from every table.
+def customer(settings: Settings, names: tuple[str, ...], by: str, why: str, yes: bool, as_json: bool) -> None:
+    """Erase a customer, or several, from every table.
 
     Counts, evidence, alerts, decisions, keys and what is on record of it go; the figures of others stay as they are.
     Without --yes nothing is changed. The receipt says how many rows there were and are, and what stays in the topics.
-    Events of it that come later are counted as those of a new customer.
+    Events of it that come later are counted as those of a new customer. Several take little longer than one: name
+    them together, since an erasure that follows within minutes waits for what the one before left to be done.
     """
+    names, over = tuple(dict.fromkeys(names)), sorted(OVER)
     with patient_store(settings.clickhouse, PATIENT_S) as store:
-        found = erase_customer(
-            store,
-            name,
-            key=settings.ingest.hash_key,
-            over=sorted(OVER),
-            by=by,
-            why=why,
-            dry_run=not yes,
-            forgotten_s=settings.monitor.long_windows_every_s + SPARE_S,
-            say=print_note,
-        )
-        _finish(settings, store, found, OF_CUSTOMER, as_json=as_json)
+        for name in names:  # before anything is done: nothing, or all
+            check_erasable(store, name, over)
+        for name in names:
+            found = erase_customer(
+                store,
+                name,
+                key=settings.ingest.hash_key,
+                over=over,
+                by=by,
+                why=why,
+                dry_run=not yes,
+                forgotten_s=settings.monitor.long_windows_every_s + SPARE_S,
+                say=print_note,
+                finish=name == names[-1],
+            )
+            _finish(settings, store, found, OF_CUSTOMER, as_json=as_json)
 
 
 @command("repmon erase recipient ann@example.com --by Ida --why 'asked for it'", name="recipient")

@@ -103,8 +103,10 @@ def erase_customer(
     forgotten_s: float,
     wait: Callable[[float], None] = time.sleep,
     say: Callable[[str], None] = lambda _: None,
+    finish: bool = True,
 ) -> ErasureReceipt:
     """Erase a customer from every table. `over` are the states of a measure of the hook that is in force no more.
+    Without `finish` its counts are hidden from every reader and still in the files: `finish_erasure` is due.
 
     Rows go part by part, and a monitor that judged by what is left of them would see rates that never were. So the
     customer is first judged afresh, and nothing goes before the monitor has shown that it was; where that changes
@@ -115,13 +117,7 @@ def erase_customer(
         StoredDataError: no name is given, or the hook still acts on the customer.
         StoreError: the store failed; the same may be asked again, and goes on.
     """
-    if not name:
-        raise StoredDataError("customer: is empty")
-    in_force = [str(action) for (action,) in store.rows(ACTIONS, {"name": name, "over": list(over)})]
-    if in_force:
-        raise StoredDataError(
-            f"customer {name!r}: the hook acts on it ({', '.join(in_force)}); lift that first, or nothing would"
-        )
+    check_erasable(store, name, over)
     ids, hashes = ([str(value) for (value,) in store.rows(sql, {"name": name})] for sql in (ALERT_IDS, KEY_HASHES))
     values = customer_values(name, ids, hashes)
     began_ms = utc_now_ms()
@@ -137,7 +133,8 @@ def erase_customer(
             wait(TAKEN_UP_S)
             rows = _counted(store, CUSTOMER, values)
         _change(store, CUSTOMER, values, rows)
-        _finish(store, CUSTOMER)
+        if finish:
+            finish_erasure(store)
     return ErasureReceipt(
         kind="customer",
         subject=subject_of(name, key),
@@ -149,6 +146,40 @@ def erase_customer(
         tables=_tables(CUSTOMER, before, _counted(store, CUSTOMER, values)),
         remains=tuple(_left_of_customer(store, values)),
     )
+
+
+def check_erasable(store: Store, name: str, over: Sequence[str]) -> None:
+    """That a customer may be erased.
+
+    Raises:
+        StoredDataError: no name is given, or the hook still acts on the customer.
+        StoreError: the store failed.
+    """
+    if not name:
+        raise StoredDataError("customer: is empty")
+    in_force = [str(action) for (action,) in store.rows(ACTIONS, {"name": name, "over": list(over)})]
+    if in_force:
+        raise StoredDataError(
+            f"customer {name!r}: the hook acts on it ({', '.join(in_force)}); lift that first, or nothing would"
+        )
+
+
+def finish_erasure(store: Store) -> None:
+    """Write the files anew in which counts of customers are hidden, and have the sums by the hour made again that went
+    with them. Of several customers once, after the last: while the engine makes these sums, which nothing ends, an
+    erasure waits for it.
+
+    Raises:
+        StoreError: the store failed; the next erasure does it.
+    """
+    for each in CUSTOMER:
+        if not each.projection:
+            continue
+        hiding, without = map(int, store.rows(PARTS, {"table": each.table, "projection": each.projection})[0])
+        if hiding:
+            store.run(purge_sql(each, _cluster(store)))
+        if without:
+            store.run(project_sql(each, _cluster(store)))
 
 
 def erase_recipient(store: Store, address: str, *, key: str, by: str, why: str, dry_run: bool) -> ErasureReceipt:
@@ -237,18 +268,6 @@ def _change(store: Store, plan: Sequence[Erasure], values: Mapping[str, Any], ro
         if found:
             for sql in change_sql(each, cluster):
                 store.run(sql, bound(sql, values))
-
-
-def _finish(store: Store, plan: Sequence[Erasure]) -> None:
-    """What follows once rows are hidden; also where an erasure before was ended at that."""
-    for each in plan:
-        if not each.projection:
-            continue
-        hiding, without = map(int, store.rows(PARTS, {"table": each.table, "projection": each.projection})[0])
-        if hiding:
-            store.run(purge_sql(each, _cluster(store)))
-        if without:
-            store.run(project_sql(each, _cluster(store)))
 
 
 def _cluster(store: Store) -> str:

@@ -151,7 +151,8 @@ def change_sql(each: Erasure, on_cluster: str) -> tuple[str, ...]:
     With a projection rows are first hidden, by which parts lose their projection with all that it says of them; then
     these parts are written anew without them (`purge_sql`). The projection is made again in the background
     (`project_sql`), and until then sums are read row by row from these parts. Where it is being made after an erasure
-    before, that is ended; only what the engine is at is waited for.
+    before, that is ended; but the engine ends no making of a projection that has begun (neither `KILL MUTATION` nor
+    `SYSTEM STOP MERGES` does, ClickHouse 26.9), so the files that it is at are waited for.
     """
     table = f"ALTER TABLE {each.table} {on_cluster}"
     if not each.projection:

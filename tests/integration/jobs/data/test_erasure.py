@@ -131,6 +131,25 @@ def test_sums_that_are_still_to_be_made_after_an_erasure_keep_the_next_from_noth
     scene.run("SYSTEM START MERGES counts")
 
 
+def test_sums_are_made_again_once_after_several_erasures(scene: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine ends no making of them that has begun: the second erasure waited for that of the first."""
+    ran, run = list[str](), Store.run
+
+    def noted(self: Store, sql: str, parameters: dict[str, Any] | None = None) -> None:
+        ran.append(sql)
+        run(self, sql, parameters)
+
+    monkeypatch.setattr(Store, "run", noted)
+    first = erase_customer(scene, NAME, key=KEY, dry_run=False, finish=False, **ASKED)
+    assert first.is_complete
+    assert not any("APPLY DELETED MASK" in each or "MATERIALIZE" in each.partition("KILL")[0] for each in ran)
+    assert scene.rows(PARTS, ASKED_PARTS)[0][0] > 0  # hidden, and still in the files
+    assert erase_customer(scene, OTHER, key=KEY, dry_run=False, **ASKED).is_complete
+    assert sum("APPLY DELETED MASK" in each for each in ran) == 1
+    assert sum(each.startswith("ALTER TABLE counts") and "MATERIALIZE" in each for each in ran) == 1
+    wait_for(lambda: scene.rows(PARTS, ASKED_PARTS)[0][0] == 0, "the parts to be written anew")
+
+
 def test_export_has_what_would_be_erased_of_the_customer_alone(scene: Store, tmp_path: Path) -> None:
     manifest = export_customer(scene, NAME, tmp_path / "one.zip")
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
