@@ -80,7 +80,7 @@ SECTIONS: Sections = {
         "erase": Subgroup(
             "Erase what is stored of a customer or a recipient",
             {
-                "customer": CommandEntry("Erase a customer from every table", "api.cli.erase:customer"),
+                "customer": CommandEntry("Erase a customer, or several, from every table", "api.cli.erase:customer"),
                 "recipient": CommandEntry("Erase what is stored of a recipient's address", "api.cli.erase:recipient"),
             },
             "repmon erase customer acme --by Ida --why 'contract ended'",

@@ -1,4 +1,4 @@
-"""A row of the fleet as markup. Pure.
+"""A row of the fleet as markup.
 
 It is written here and not in a template, which takes five times as long: rows are drawn whenever they change, for all
 who look. So each text from outside goes through `_text`, which a test holds for any text in any place.
