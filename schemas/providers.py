@@ -81,8 +81,8 @@ class _Spelt(dict[str, tuple[str, str]]):
 
 def clean_domain(end: str) -> str:
     """What stands behind the `@` of an address as it is kept: lower-cased, of ASCII, without what may stand around an
-    address and without a final dot."""
-    domain = end.rstrip(AROUND).lower().rstrip(".")
+    address, a comment behind it, and a final dot."""
+    domain = end.partition("(")[0].rstrip(AROUND).lower().rstrip(".")
     return domain if domain.isascii() else folded(domain)
 
 

@@ -2,6 +2,7 @@
 JSON. The hot path: one decode and few branches. Pure.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -27,6 +28,9 @@ MAX_CODE = 999
 
 #: Characters of names that are remembered together, so that what is remembered stays small whatever comes.
 LONGEST_CACHED = 500
+
+#: The hosts that a mail was to pass (RFC 5321 section 4.1.2, `A-d-l`).
+_ROUTE = re.compile(r'^(?:@[^\s,:"@]+,?)+:')
 
 _DECODER = msgspec.json.Decoder(MailEvent)
 
@@ -169,7 +173,8 @@ def hash_recipient(address: str, key: bytes) -> str:
     """The keyed BLAKE2b of an address, 32 hex digits; empty for an empty address.
 
     The domain is lower-cased; the local part is not, since only the receiving host may say what it means
-    (RFC 5321 section 2.4). Angle brackets and space around the address do not count.
+    (RFC 5321 section 2.4). Angle brackets and space around the address do not count, nor does a name or a comment
+    beside it, or the route before it, which is to be ignored (appendix C there).
     """
     return _hash(*_split(address), key)
 
@@ -186,8 +191,17 @@ def _split(address: str) -> tuple[str, str]:
     local, at, domain = bare.rpartition("@")
     if not at:
         return bare, ""
+    if "<" in local or local[:1] == "@" or "(" in domain:
+        local, domain = _without_words(local, domain)
     domain = domain.lower().rstrip(".")
     return local, domain if domain.isascii() else folded(domain)
+
+
+def _without_words(local: str, domain: str) -> tuple[str, str]:
+    """Without a name (`Ida (Sales) <ida`), a route (`@relay.example:ida`) and a comment (`gmail.com> (Ida)`)."""
+    if not local.endswith('"'):
+        local = local.rpartition("<")[2]
+    return _ROUTE.sub("", local), domain.partition("(")[0].rstrip(AROUND)
 
 
 def _hash(local: str, domain: str, key: bytes) -> str:

@@ -13,7 +13,7 @@ from schemas.event import MAX_CUSTOMER_BYTES, MAX_EVENT_BYTES, MailEvent
 from schemas.providers import load_providers
 from schemas.times import DAY_MS
 from streams.adapt import FORMATS, AdaptError, Context, adapter
-from streams.adapt.canonical import domain_of, hash_recipient
+from streams.adapt.canonical import _hash, domain_of, hash_recipient
 from streams.adapt.common import stable_id, time_ms
 from streams.adapt.validate import check_time
 
@@ -290,6 +290,31 @@ def test_a_good_record_with_any_one_field_changed_gives_events_or_the_one_error(
 
 
 # --- the shared parts ---
+
+
+@pytest.mark.parametrize(
+    ("written", "bare"),
+    [
+        ("Ida (Sales) <ida@gmail.com>", "ida@gmail.com"),
+        ('"Ida <old@b.example>" <ida@gmail.com>', "ida@gmail.com"),
+        ("ida@gmail.com (Ida Sales)", "ida@gmail.com"),
+        ("<ida@gmail.com> (Ida)", "ida@gmail.com"),
+        ("<@relay.example:ida@gmail.com>", "ida@gmail.com"),
+        ("@a.example,@b.example:ida@gmail.com", "ida@gmail.com"),
+    ],
+)
+def test_what_stands_beside_an_address_makes_no_other_of_it(written: str, bare: str) -> None:
+    """A complaint with the name and a delivery without were of two recipients."""
+    assert hash_recipient(written, KEY) == hash_recipient(bare, KEY)
+    assert domain_of(written) == "gmail.com"
+
+
+@pytest.mark.parametrize(
+    "address", ['"a <b"@gmail.com', '"@x:y"@gmail.com', "a:b@gmail.com", "@a@gmail.com", "a(b)@gmail.com"]
+)
+def test_what_is_of_an_address_stays(address: str) -> None:
+    local, _, domain = address.rpartition("@")
+    assert hash_recipient(address, KEY) == _hash(local, domain, KEY)
 
 
 def test_hash_depends_on_key_and_address_and_not_on_domain_case_or_brackets() -> None:
