@@ -41,22 +41,21 @@ WHERE dimension = 'provider' AND value IN {{places:Array(String)}}
     AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}}) AND {NOT_LEFT_OUT}
 GROUP BY value
 """  # noqa: S608 - made of texts of this project only
-#: Of those who sent to one provider: deliveries and complaints by provider, since a time and in the weeks before.
-MAIL = f"""
+#: Of those who sent to one provider: deliveries and complaints by provider, since a time and in the weeks before. What
+#: is left out is among them: who was struck by a part of the batch that is known was not spared.
+MAIL = """
 SELECT customer, value,
-    sumIf(delivered, toStartOfHour(bucket) >= toDateTime({{since:UInt32}})),
-    sumIf(complained, toStartOfHour(bucket) >= toDateTime({{since:UInt32}})),
-    sumIf(delivered, toStartOfHour(bucket) < toDateTime({{since:UInt32}})),
-    sumIf(complained, toStartOfHour(bucket) < toDateTime({{since:UInt32}}))
+    sumIf(delivered, toStartOfHour(bucket) >= toDateTime({since:UInt32})),
+    sumIf(complained, toStartOfHour(bucket) >= toDateTime({since:UInt32})),
+    sumIf(delivered, toStartOfHour(bucket) < toDateTime({since:UInt32})),
+    sumIf(complained, toStartOfHour(bucket) < toDateTime({since:UInt32}))
 FROM counts
-WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{before:UInt32}}) AND {NOT_LEFT_OUT}
-    AND customer IN (
-        SELECT customer FROM counts
-        WHERE dimension = 'provider' AND value = {{place:String}}
-            AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
-    )
+WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({before:UInt32}) AND customer IN (
+    SELECT customer FROM counts
+    WHERE dimension = 'provider' AND value = {place:String} AND toStartOfHour(bucket) >= toDateTime({since:UInt32})
+)
 GROUP BY customer, value
-"""  # noqa: S608 - made of texts of this project only
+"""
 
 
 class Mail(NamedTuple):

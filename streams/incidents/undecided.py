@@ -1,9 +1,9 @@
 """Of whom nobody can tell whether it is they or the place, since too few send there: their alerts are held. Pure.
 
 Where several places fail in one hour, mail to the others looks bad as well; so what is elsewhere is what is at none of
-these. And mail that was given up everywhere says little of a list of recipients, however short or bad the history is:
-it was put off for days. Where two gave up a good part of their mail of one hour, and nobody of whom it is known was
-spared, nobody can tell.
+these. And mail that was given up everywhere says little of a list of recipients, however short the history is: it was
+put off for days. Who gave up a good part of its mail of one hour, at several places, where nobody of whom that is known
+was spared, may be bad or not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,11 @@ from streams.incidents.detect import (
 #: Of who has no good history it tells from so many on: of lists of which 12 % fail one in four looks good then, and two
 #: of two in one of thirteen.
 LEAST_NEW = 10
-#: What was given up of all mail of an hour (a ratio) from which on it is not asked for a good history: as much as must
-#: fail on a platform's first day.
+#: What was given up of all mail of an hour (a ratio) from which on nobody can tell: as much as must fail on a
+#: platform's first day.
 LEAST_GIVEN_UP = 0.25
+#: So many others who can tell make a place suspected for who cannot.
+LEAST_OTHERS = 2
 #: Why it is only suspected, as operators are told.
 WHY_FEW = "too few sent there to tell whether it is the place"
 WHY_SEVERAL = "too few sent to tell whether it is the places: several failed at once, and mail to the others did not"
@@ -46,29 +48,30 @@ def nobody_can_tell(
     several: bool = False,
 ) -> bool:
     """Whether a customer of good history fails at a place where too few send to say whether it is the place: nobody was
-    spared there, and fewer than `LEAST_STRUCK` owners were struck. Either its own mail elsewhere is clearly spared of
-    that rate, since of a bad list that fails everywhere none of a few fails by chance; or a second one was struck in
-    the very hour; or the hour is `beside` one that is an incident there. (In a fleet of five hardly more send in one
-    hour.)
+    spared there, and it is no incident. Either its own mail elsewhere is clearly spared of that rate, since of a bad
+    list that fails everywhere none of a few fails by chance; or, with fewer than `LEAST_STRUCK` owners, a second one
+    was struck in the very hour, or the hour is `beside` one that is an incident there. (In a fleet of five hardly more
+    send in one hour.)
 
     Of those without a good history, whose mail elsewhere in the hour is good, nobody can tell either where a second one
     was struck, however many they are: they make no incident, but two who fail at one place alone hardly do so by
-    chance. Where elsewhere is without `several` places, chosen because they fail, it must be clearly spared."""
+    chance; nor of who has no such mail elsewhere, where two who can tell were struck. Where elsewhere is without `several` places, chosen because they fail, it must be clearly spared."""
     able = who_can_tell(outcome, accounts)
     is_new = all(each.customer != customer for each in able)
     if is_new:
         able = who_can_tell(outcome, [_as_known(outcome, each) for each in accounts])
     mine = next((each for each in able if each.customer == customer), None)
     if mine is None:
-        return False
+        return _is_struck_with_others(outcome, accounts, usual, customer)
     raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
     struck = _struck_with(mine, weighed(outcome, able, usual, raised))
     if not struck or (several and not _is_spared_elsewhere(outcome, mine, usual, raised)):
         return False
     if is_new:
         return len(struck) > 1 or beside
-    if len(struck) != 1 or beside:
-        return len(struck) < LEAST_STRUCK
+    if (len(struck) != 1 or beside) and len(struck) < LEAST_STRUCK:
+        return True
+    # Three make an incident, unless too many others sent too little to tell, or it is a platform's first day.
     return _is_spared_elsewhere(outcome, mine, usual, raised)
 
 
@@ -81,15 +84,21 @@ def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, c
     )
 
 
-def given_up_by_several(accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
-    """Whether a customer and an independent second one, of any history, gave up a quarter of an hour's mail or more,
-    and nobody was spared of whom it is known what was given up."""
+def given_up_everywhere(accounts: Sequence[Account], usual: Seen, customer: str, by_place: Mapping[str, Seen]) -> bool:
+    """Whether a customer gave up a quarter of an hour's mail or more, and nobody was spared of whom it is known what
+    was given up: with an independent second one, whatever their history is; or by itself, without a bad history, at two
+    places at least. `by_place` is what of its mail was given up at each."""
     told = [each for each in accounts if each.told]
     mine = next((each for each in told if each.customer == customer), None)
     if mine is None or mine.here.rate < LEAST_GIVEN_UP:
         return False
     raised = max(each for each in RAISED if each <= mine.here.rate)
-    return len(_struck_with(mine, weighed("expired", told, usual, raised))) > 1
+    struck = _struck_with(mine, weighed("expired", told, usual, raised))
+    if len(struck) != 1:
+        return bool(struck)
+    is_bad = mine.history.total >= LEAST_HISTORY and mine.history.rate >= mine.bad["expired"]
+    several = sum(seen.total >= LEAST_NEW and seen.rate >= LEAST_GIVEN_UP for seen in by_place.values())
+    return several > 1 and not is_bad
 
 
 def failing_places(outcome: Outcome, places: Mapping[str, tuple[Sequence[Account], Seen]], customer: str) -> set[str]:
@@ -112,6 +121,19 @@ def _is_spared_elsewhere(outcome: Outcome, account: Account, usual: Seen, raised
     """Whether mail elsewhere is good, and clearly so."""
     elsewhere = weighed(outcome, [account._replace(here=account.elsewhere)], usual, raised)
     return is_good_elsewhere(outcome, account) and any(vote.weight <= -MOST for vote in elsewhere)
+
+
+def _is_struck_with_others(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
+    """Whether a customer who cannot tell fails where two who can were struck, and nobody who can was spared; and its
+    mail elsewhere, if there is any, does not fail as there."""
+    mine = next((each for each in accounts if each.customer == customer), None)
+    if mine is None or not mine.told:
+        return False
+    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    able = [each for each in who_can_tell(outcome, accounts) if each.owner != mine.owner]
+    struck = _struck_with(mine, weighed(outcome, [*able, mine], usual, raised))
+    elsewhere = weighed(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
+    return len(struck) > LEAST_OTHERS and all(vote.weight < STRUCK for vote in elsewhere)
 
 
 def _struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:

@@ -16,7 +16,7 @@ from streams.incidents.undecided import (
     WHY_GIVEN_UP,
     WHY_SEVERAL,
     failing_places,
-    given_up_by_several,
+    given_up_everywhere,
     nobody_can_tell,
     none_is_spared,
 )
@@ -75,8 +75,9 @@ class Untold:
         some = self._finder.witnesses(accounts, outcome, place, hour, hit)
         usual, beside = self._finder.usual(place, hour).seen(outcome), is_beside(place, hour, hit)
         why = WHY_FEW if nobody_can_tell(outcome, some, usual, customer, beside=beside) else ""
-        if not why and place == EVERYWHERE and outcome == "expired" and given_up_by_several(some, usual, customer):
-            why = WHY_GIVEN_UP
+        if not why and place == EVERYWHERE and outcome == "expired":
+            by_place = {each: cells.seen(outcome) for each, cells in accounts.by_hour[hour].get(customer, {}).items()}
+            why = WHY_GIVEN_UP if given_up_everywhere(some, usual, customer, by_place) else ""
         if not why and beside:
             # It began, or ended, within the hour: mail of its other minutes does not tell.
             minutes = self._finder.minutes(some, place, hour, outcome, hit)

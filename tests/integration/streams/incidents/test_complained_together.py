@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobs.operator.incidents import declare_incident
 from streams.incidents.stored import read_incidents
 from tests.support.api_client import HOUR, MINUTE, Row
 from tests.support.fleet import HOUR_11, held, suspended
@@ -40,3 +41,15 @@ def test_one_who_is_spared_there_is_enough_to_tell(ground: Ground) -> None:
     ground.put(*morning("spared", 2_000))
     ground.judge().judge_customers(["large", "small", "spared"], NOW_MS)
     assert (held(ground), suspended(ground)) == (set(), {"large", "small"})
+
+
+def test_who_was_struck_by_what_is_left_out_already_was_not_spared(ground: Ground) -> None:
+    """Complaints without a date count in the hour in which they came, which is an incident; others' count earlier."""
+    ground.put(*morning("large", 6_000, {"yahoo": 0.01}), *morning("small", 3_000, {"yahoo": 0.012}))
+    ground.put(*morning("undated", 2_000), Row(HOUR_11 + MINUTE, complained=30, provider="yahoo", customer="undated"))
+    who, at_ms = {"by": "Ida", "why": "a batch"}, HOUR_11 * 1000
+    declare_incident(ground.store, "yahoo", at_ms, at_ms + 1, providers=["yahoo"], now_ms=at_ms, **who)
+    judge = ground.judge()
+    judge.refresh_incidents(NOW_MS)
+    judge.judge_customers(["large", "small", "undated"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({"large", "small"}, set())

@@ -87,12 +87,22 @@ def test_who_gave_up_the_mail_of_an_outage_before_anybody_had_a_history_is_held(
         assert incident.why == "too few have given up mail of these hours to tell whether it is the network"
 
 
-def test_who_alone_gave_up_the_mail_of_some_hours_is_not_held(ground: Ground) -> None:
+@pytest.mark.parametrize("spared", [False, True])
+def test_who_alone_gave_up_the_mail_of_some_hours_is_held_where_nobody_is_spared(
+    ground: Ground, *, spared: bool
+) -> None:
     chance = random.Random(2)
-    put(ground, day_before("alone", 25, chance))
-    put(ground, list(given_up("alone", 25, dated=True)))
+    put(ground, day_before("alone", 150, chance))
+    put(ground, list(given_up("alone", 150, dated=True)))
+    if spared:
+        put(ground, day_before("spared", 150, chance))
+        put(ground, [row for hour in OUTAGE for row in mail("spared", hour, 60, 0.0, chance)])
+        put(ground, [Counted("spared", OUTAGE[0] + HOUR, "gmail", delivered=50, expired=1)])
     ground.judge().judge_customers(["alone"], LATER_MS)
-    assert (held(ground), suspended(ground)) == (set(), {"alone"})
+    assert {"held": held(ground), "suspended": suspended(ground)} == {
+        "held": set() if spared else {"alone"},
+        "suspended": {"alone"} if spared else set(),
+    }
 
 
 def test_expiries_of_an_unknown_time_a_day_after_an_outage_are_held(ground: Ground) -> None:

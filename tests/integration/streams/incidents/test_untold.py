@@ -133,6 +133,17 @@ def test_who_fails_in_the_first_minutes_of_what_then_hits_everybody_is_held(
     }
 
 
+def test_four_who_are_refused_on_a_first_day_are_held_though_it_is_no_incident(ground: Ground) -> None:
+    """An incident of a first day needs five; of the accounts of a bought list all mail fails."""
+    chance = random.Random(13)
+    for each in "abcd":
+        rows = mail(each, HOUR_11 + 20 * MINUTE, 900, 0.004, chance)
+        ground.put(*(row if row.provider != "yahoo" else row._replace(delivered=44, hard=100) for row in rows))
+    ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 900, 0.2, chance))
+    ground.judge().judge_customers([*"abcd", "bought"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({*"abcd"}, {"bought"})
+
+
 @pytest.mark.parametrize("spoilt", [False, True], ids=["on a first day", "their history is bad"])
 def test_two_providers_that_refuse_at_once_are_not_taken_for_bad_lists(ground: Ground, *, spoilt: bool) -> None:
     """To each of two customers mail elsewhere looks bad as well; and of a bought list of the hour all mail is."""

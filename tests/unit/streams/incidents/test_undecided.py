@@ -3,7 +3,7 @@
 import pytest
 
 from streams.incidents.detect import Account, Seen
-from streams.incidents.undecided import failing_places, given_up_by_several, nobody_can_tell, none_is_spared
+from streams.incidents.undecided import failing_places, given_up_everywhere, nobody_can_tell, none_is_spared
 
 USUAL = Seen(10_000, 50)
 
@@ -23,6 +23,11 @@ CASES = {
     "refused, with no mail elsewhere": ([account("a", (100, 90))], False),
     "two refused, with no mail elsewhere": ([account("a", (100, 90)), account("b", (50, 45))], True),
     "three refused: an incident, or none": ([account(name, (100, 90)) for name in "abc"], False),
+    "four refused that are spared elsewhere, and it is none": (
+        [account(name, (100, 40), (90, 1)) for name in "abcd"],
+        True,
+    ),
+    "four who fail elsewhere as well": ([account(name, (100, 20), (90, 9)) for name in "abcd"], False),
     "another one was spared": ([account("a", (100, 90), (100, 0)), account("b", (50, 0))], False),
     "a third refused, and one mail of another one tells too little": (
         [account("a", (100, 35), (100, 0)), account("b", (1, 0))],
@@ -52,6 +57,26 @@ CASES = {
     ),
     "two accounts of one owner without history": (
         [account(name, (30, 22), (20, 0), (0, 0))._replace(owner="one.example") for name in "ab"],
+        False,
+    ),
+    "no history and no mail elsewhere, and two who can tell are refused": (
+        [account("a", (100, 60), history=(0, 0)), account("b", (90, 30), (80, 0)), account("c", (40, 20), (80, 0))],
+        True,
+    ),
+    "no history, and one who can tell is refused": (
+        [account("a", (100, 60), history=(0, 0)), account("b", (90, 30), (80, 0))],
+        False,
+    ),
+    "no history, two who can tell are refused, and a third one is spared": (
+        [
+            account("a", (100, 60), history=(0, 0)),
+            *(account(name, (90, 30), (80, 0)) for name in "bc"),
+            account("d", (90, 0), (80, 0)),
+        ],
+        False,
+    ),
+    "no history, fails elsewhere alike, and two who can tell are refused": (
+        [account("a", (100, 60), (60, 20), (0, 0)), *(account(name, (90, 30), (80, 0)) for name in "bc")],
         False,
     ),
     "a bad history": ([account("a", (100, 90), (100, 0), (5_000, 300))], False),
@@ -136,16 +161,38 @@ def waiting(name: str, here: tuple[int, int]) -> Account:
 GIVEN_UP = {
     "two of no history": ([account("a", (50, 45), history=(0, 0)), account("b", (9, 8), history=(90, 0))], True),
     "two of a bad history": ([account(name, (50, 20), history=(5_000, 400)) for name in "ab"], True),
-    "only one": ([account("a", (50, 45), history=(0, 0))], False),
+    "only one, of no history": ([account("a", (50, 45), history=(0, 0))], True),
+    "only one, of a good history": ([account("a", (50, 45))], True),
+    "only one, of a bad history": ([account("a", (50, 45), history=(5_000, 400))], False),
+    "only one, and another one is spared": ([account("a", (50, 45)), account("c", (40, 0))], False),
     "another one is spared": ([*(account(name, (50, 45)) for name in "ab"), account("c", (40, 0))], False),
     "others still wait": ([*(account(name, (50, 45)) for name in "ab"), waiting("c", (40, 0))], True),
     "it is not known of which mail it was": ([waiting("a", (50, 45)), account("b", (50, 45))], False),
-    "two accounts of one owner": ([account(name, (50, 45))._replace(owner="one.example") for name in "ab"], False),
+    "two accounts of one owner, of a bad history": (
+        [account(name, (50, 45), history=(5_000, 400))._replace(owner="one.example") for name in "ab"],
+        False,
+    ),
     "a fifth": ([account(name, (50, 10)) for name in "ab"], False),
 }
 
 
 @pytest.mark.parametrize("name", GIVEN_UP)
-def test_mail_that_was_given_up_everywhere_by_several(name: str) -> None:
+def test_mail_that_was_given_up_everywhere(name: str) -> None:
     accounts, expected = GIVEN_UP[name]
-    assert given_up_by_several(accounts, USUAL, "a") == expected
+    assert given_up_everywhere(accounts, USUAL, "a", {"gmail": Seen(30, 28), "yahoo": Seen(20, 17)}) == expected
+
+
+@pytest.mark.parametrize(
+    "by_place",
+    [
+        {"gmail": Seen(50, 45)},
+        {"gmail": Seen(90, 45), "yahoo": Seen(30, 0)},
+        {"gmail": Seen(48, 43), "yahoo": Seen(2, 2)},
+    ],
+)
+def test_of_one_alone_whose_mail_was_given_up_at_one_place_it_is_asked_as_of_any_failure(
+    by_place: dict[str, Seen],
+) -> None:
+    alone = [account("a", (50, 45))]
+    assert not given_up_everywhere(alone, USUAL, "a", by_place)
+    assert given_up_everywhere([*alone, account("b", (9, 8))], USUAL, "a", by_place)
