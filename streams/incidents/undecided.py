@@ -55,7 +55,8 @@ def nobody_can_tell(
 
     Of those without a good history, whose mail elsewhere in the hour is good, nobody can tell either where a second one
     was struck, however many they are: they make no incident, but two who fail at one place alone hardly do so by
-    chance; nor of who has no such mail elsewhere, where two who can tell were struck. Where elsewhere is without `several` places, chosen because they fail, it must be clearly spared."""
+    chance; nor of who has no such mail elsewhere, where two who can tell were struck. Where elsewhere is without
+    `several` places, chosen because they fail, it must be clearly spared."""
     able = who_can_tell(outcome, accounts)
     is_new = all(each.customer != customer for each in able)
     if is_new:
