@@ -58,7 +58,7 @@ GROUP BY customer, value
 """
 
 
-class Mail(NamedTuple):
+class ReportedMail(NamedTuple):
     """Deliveries and complaints at one provider within a window, and in the weeks before."""
 
     here: Seen
@@ -131,10 +131,10 @@ class ComplainedTogether:
 
     def _accounts(self, place: str, since: int, days: Collection[int]) -> list[Account]:
         asked = {"place": place, "since": since, "before": max(0, since - HISTORY_S)}
-        mail: dict[str, dict[str, Mail]] = defaultdict(dict)
+        mail: dict[str, dict[str, ReportedMail]] = defaultdict(dict)
         for customer, value, *numbers in self._store.rows(MAIL, asked):
             delivered, complained, *before = map(int, numbers)
-            mail[str(customer)][str(value)] = Mail(Seen(delivered, complained), Seen(*before))
+            mail[str(customer)][str(value)] = ReportedMail(Seen(delivered, complained), Seen(*before))
         # Who reports no complaints says nothing.
         reporting = {
             value for of in mail.values() for value, each in of.items() if each.here.failed or each.before.failed
@@ -148,7 +148,9 @@ class ComplainedTogether:
         ]
 
 
-def _account(customer: str, owner: str, of: Mapping[str, Mail], place: str, reporting: Collection[str]) -> Account:
+def _account(
+    customer: str, owner: str, of: Mapping[str, ReportedMail], place: str, reporting: Collection[str]
+) -> Account:
     rest = [each for value, each in of.items() if value != place and value in reporting]
     return Account(
         customer=customer,

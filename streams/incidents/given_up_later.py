@@ -33,7 +33,7 @@ GROUP BY customer, value, hour
 """  # noqa: S608 - made of texts of this project only
 
 
-class Failed(NamedTuple):
+class FailedMail(NamedTuple):
     """What of one customer's mail failed within the window that alarms, of how many whose fate is known; and how many
     expiries of an unknown time were among it, by where and when they came."""
 
@@ -42,7 +42,7 @@ class Failed(NamedTuple):
     undated: Mapping[Place, int]
 
 
-def undated_expiries(store: Store, failed: FailedAt) -> dict[str, Failed]:
+def undated_expiries(store: Store, failed: FailedAt) -> dict[str, FailedMail]:
     """Of customers of whose mail some `failed` those who have expiries of an unknown time among it.
 
     Raises:
@@ -61,10 +61,10 @@ def undated_expiries(store: Store, failed: FailedAt) -> dict[str, Failed]:
                 totals[customer] += int(finished)
                 if expired and place in failed[customer]:
                     undated[customer][place] = int(expired)
-    return {who: Failed(sum(failed[who].values()), totals[who], came) for who, came in undated.items()}
+    return {who: FailedMail(sum(failed[who].values()), totals[who], came) for who, came in undated.items()}
 
 
-def may_be_of(failed: Failed, bad: float, incidents: Iterable[Incident]) -> Incident | None:
+def may_be_of(failed: FailedMail, bad: float, incidents: Iterable[Incident]) -> Incident | None:
     """The incident of which most of the expiries may be, if they are a good part of all that failed, and what is left
     is less than is `bad` (a ratio)."""
     each = [(_together(failed.undated, one), one.id, one) for one in incidents if _gave_up(one)]

@@ -8,7 +8,7 @@ import pytest
 from schemas.incident import Incident, State
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.alone import Place
-from streams.incidents.given_up_later import Failed, may_be_of
+from streams.incidents.given_up_later import FailedMail, may_be_of
 
 BEGAN = 500 * DAY_S
 
@@ -26,10 +26,10 @@ def incident(
     )
 
 
-def undated(came: Mapping[int, int], other: int = 40, total: int = 3_000, provider: str = "gmail") -> Failed:
+def undated(came: Mapping[int, int], other: int = 40, total: int = 3_000, provider: str = "gmail") -> FailedMail:
     """So many expiries by the hours after the incident's beginning, among `other` failures."""
     places = {Place(provider, BEGAN + hour * HOUR_S): n for hour, n in came.items()}
-    return Failed(other + sum(came.values()), total, places)
+    return FailedMail(other + sum(came.values()), total, places)
 
 
 BUNCHED = {24: 20, 25: 40, 26: 35, 28: 10}

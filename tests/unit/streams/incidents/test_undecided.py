@@ -190,7 +190,7 @@ def test_mail_that_was_given_up_everywhere(name: str) -> None:
         {"gmail": Seen(48, 43), "yahoo": Seen(2, 2)},
     ],
 )
-def test_of_one_alone_whose_mail_was_given_up_at_one_place_it_is_asked_as_of_any_failure(
+def test_of_one_alone_mail_must_have_been_given_up_at_several_places(
     by_place: dict[str, Seen],
 ) -> None:
     alone = [account("a", (50, 45))]
