@@ -20,6 +20,8 @@ from streams.subjects.left_out import NOT_LEFT_OUT
 
 #: Where more send to a provider, somebody surely can tell.
 MANY = 30
+#: People complain hours later, and few do within these (s): that nobody did yet says nothing.
+UNTOLD_S = 6 * HOUR_S
 #: A single complaint of some hundreds is chance; two are not.
 LEAST_COMPLAINED = 2
 #: Why it is only suspected, as operators are told.
@@ -45,7 +47,7 @@ GROUP BY value
 #: is left out is among them: who was struck by a part of the batch that is known was not spared.
 MAIL = """
 SELECT customer, value,
-    sumIf(delivered, toStartOfHour(bucket) >= toDateTime({since:UInt32})),
+    sumIf(delivered, toStartOfHour(bucket) >= toDateTime({since:UInt32}) AND bucket < toDateTime({told:UInt32})),
     sumIf(complained, toStartOfHour(bucket) >= toDateTime({since:UInt32})),
     sumIf(delivered, toStartOfHour(bucket) < toDateTime({since:UInt32})),
     sumIf(complained, toStartOfHour(bucket) < toDateTime({since:UInt32}))
@@ -59,7 +61,8 @@ GROUP BY customer, value
 
 
 class ReportedMail(NamedTuple):
-    """Deliveries and complaints at one provider within a window, and in the weeks before."""
+    """Deliveries and complaints at one provider within a window, and in the weeks before. What was delivered within
+    the last `UNTOLD_S` is not among them."""
 
     here: Seen
     before: Seen
@@ -105,7 +108,7 @@ class ComplainedTogether:
             senders = self._senders({place for place, _ in worst.values()}, since)
             for place in sorted(each for each, count in senders.items() if count <= MANY):
                 days = {hour // DAY_S * DAY_S for where, hour in worst.values() if where == place}
-                accounts = self._accounts(place, since, days)
+                accounts = self._accounts(place, since, now_ms // 1000 - UNTOLD_S, days)
                 for customer, (where, hour) in worst.items():
                     if where == place and may_be_a_batch(accounts, customer):
                         found[customer] = _suspected(accounts, customer, place, hour)
@@ -129,12 +132,12 @@ class ComplainedTogether:
         asked = {"places": sorted(places), "since": since}
         return {str(place): int(count) for place, count in self._store.rows(SENDERS, asked)}
 
-    def _accounts(self, place: str, since: int, days: Collection[int]) -> list[Account]:
-        asked = {"place": place, "since": since, "before": max(0, since - HISTORY_S)}
+    def _accounts(self, place: str, since: int, told: int, days: Collection[int]) -> list[Account]:
+        asked = {"place": place, "since": since, "told": max(since, told), "before": max(0, since - HISTORY_S)}
         mail: dict[str, dict[str, ReportedMail]] = defaultdict(dict)
         for customer, value, *numbers in self._store.rows(MAIL, asked):
             delivered, complained, *before = map(int, numbers)
-            mail[str(customer)][str(value)] = ReportedMail(Seen(delivered, complained), Seen(*before))
+            mail[str(customer)][str(value)] = ReportedMail(Seen(max(delivered, complained), complained), Seen(*before))
         # Who reports no complaints says nothing.
         reporting = {
             value for of in mail.values() for value, each in of.items() if each.here.failed or each.before.failed

@@ -90,7 +90,8 @@ class Finder:
         for place, hour in unfound:
             if (place, hour) not in together:
                 # Complaints come after their mail, and lie thinly over its hours: `days` and `arrivals` decide.
-                some = [each for each in known if each.outcome != "complained" or hour not in each.confirmed]
+                # Nor are those seen to be spared who still wait to give up mail that nobody could tell about.
+                some = [each for each in known if not _is_told_later(each) or hour not in each.confirmed]
                 over |= self._over(accounts, place, hour, some, hit)
         for (place, hour), outcomes in _outcomes(found, known, chosen).items():
             found += self._not_excused(accounts, place, hour, outcomes, hit)
@@ -291,9 +292,6 @@ class Finder:
         hit: Collection[ProviderHour],
     ) -> bool:
         some, rate = self.witnesses(accounts, outcome, place, hour, hit), known.rate
-        if known.state == "suspected":
-            # Of whom it is not known what was given up does not say that it was nothing.
-            some = [each for each in some if each.told]
         share = SHARE_OF_ALL_STILL if place in (EVERYWHERE, OTHER) else SHARE
         return is_over(outcome, some, self.usual(place, hour).seen(outcome), rate, share) or self._is_theirs(
             accounts, some, outcome, place, hour, rate, hit
@@ -321,6 +319,11 @@ class Finder:
                 return False
         minutes = self.minutes(some, place, hour, outcome, hit)
         return is_spared_meanwhile(outcome, some, self.usual(place, hour).seen(outcome), rate, minutes)
+
+
+def _is_told_later(incident: Incident) -> bool:
+    """Whether it is known days later only whom it did not strike."""
+    return incident.outcome == "complained" or (incident.outcome == "expired" and incident.state == "suspected")
 
 
 def _outcomes(

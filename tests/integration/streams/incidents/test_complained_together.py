@@ -19,7 +19,7 @@ SHARES = {"gmail": 0.4, "yahoo": 0.3, "comcast": 0.3}
 
 def morning(customer: str, count: int, complained: dict[str, float] | None = None) -> Iterator[Row]:
     """Four hours of mail, of which such shares are complained of."""
-    for hour in range(4):
+    for hour in range(7, 11):
         for provider, share in SHARES.items():
             sent = round(count * share)
             bad = round(sent * (complained or {}).get(provider, 0.0))
@@ -52,4 +52,12 @@ def test_who_was_struck_by_what_is_left_out_already_was_not_spared(ground: Groun
     judge = ground.judge()
     judge.refresh_incidents(NOW_MS)
     judge.judge_customers(["large", "small", "undated"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({"large", "small"}, set())
+
+
+def test_mail_of_the_last_hours_does_not_say_that_anybody_was_spared(ground: Ground) -> None:
+    """Nobody complained of it yet: it may be of an abuser who began a moment ago."""
+    ground.put(*morning("large", 6_000, {"yahoo": 0.01}), *morning("small", 3_000, {"yahoo": 0.012}))
+    ground.put(Row(HOUR_11, delivered=9_000, provider="yahoo", customer="began"))
+    ground.judge().judge_customers(["large", "small", "began"], NOW_MS)
     assert (held(ground), suspended(ground)) == ({"large", "small"}, set())
