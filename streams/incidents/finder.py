@@ -32,7 +32,7 @@ from streams.incidents.detect import (
 )
 from streams.incidents.first_day import find_on_first_day, with_peers
 from streams.incidents.hour_cells import OUTCOMES
-from streams.incidents.hours import FoundHour, Place, examples_of, hour_of
+from streams.incidents.hours import FoundHour, Over, Place, examples_of, hour_of
 from streams.incidents.not_excused import Worse, worse_in_another_way
 from streams.incidents.surge import WHY, WHY_FIRST_DAY, most_surge
 from streams.subjects.left_out import ProviderHour
@@ -54,9 +54,7 @@ class Finder:
         #: From which rate (a ratio) on each outcome is excessive by itself, by the policy in force.
         self.excessive: Mapping[Outcome, float] = {}
 
-    def found(
-        self, chosen: Collection[ProviderHour], known: Collection[Incident]
-    ) -> tuple[list[FoundHour], set[tuple[Place, int]]]:
+    def found(self, chosen: Collection[ProviderHour], known: Collection[Incident]) -> tuple[list[FoundHour], set[Over]]:
         """What is found at some places and hours, and which of the `known` incidents are over there. An hour whose mail
         was complained of stays one.
 
@@ -66,7 +64,7 @@ class Finder:
         accounts = self._cells.read(chosen)
         hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
         found: list[FoundHour] = []
-        over: set[tuple[Place, int]] = set()
+        over: set[Over] = set()
         unfound: list[ProviderHour] = []
         places = sorted((each for each in chosen if each[0] != EVERYWHERE), key=lambda each: (each[1], each[0]))
         for place, hour in places:
@@ -272,10 +270,10 @@ class Finder:
         hour: int,
         known: Collection[Incident],
         hit: Collection[ProviderHour],
-    ) -> set[tuple[Place, int]]:
+    ) -> set[Over]:
         """The place and hour, where it is clear that those who sent were spared of an incident that is known."""
         return {
-            ((each.dimension, each.value), hour)
+            ((each.dimension, each.value), hour, each.outcome)
             for each in known
             if each.value == place
             for outcome in OUTCOMES

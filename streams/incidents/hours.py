@@ -14,6 +14,9 @@ EXAMPLES = 5
 
 #: Dimension and value.
 Place = tuple[Dimension, str]
+#: A place, an hour (epoch s) and an outcome of which those who sent then were spared. Of another outcome that says
+#: nothing.
+Over = tuple[Place, int, str]
 
 
 class FoundHour(NamedTuple):
@@ -58,7 +61,7 @@ class Looked(NamedTuple):
     the hour that runs too, so that it says what is over."""
 
     found: Sequence[FoundHour]
-    over: Collection[tuple[Place, int]]
+    over: Collection[Over]
     at_current: bool = True
 
 
@@ -174,10 +177,13 @@ def _settled(incident: Incident, looked: Looked, current: int, now_ms: int) -> I
     """With the hours that it covers now, and whether it goes on."""
     place: Place = (incident.dimension, incident.value)
     again = {each.hour for each in looked.found if each.place == place}
-    wrong = {hour for hour in incident.confirmed if (place, hour) in looked.over and hour not in again}
+    wrong = {
+        hour for hour in incident.confirmed if (place, hour, incident.outcome) in looked.over and hour not in again
+    }
     confirmed = tuple(hour for hour in incident.confirmed if hour not in wrong)
     # Listings that begin later are seen to belong to it, or do not: nobody else's mail speaks for them.
-    follows = incident.dimension not in ("listing", "customer") and (place, current) not in looked.over
+    spared = (place, current, incident.outcome) in looked.over
+    follows = incident.dimension not in ("listing", "customer") and not spared
     follows = follows if looked.at_current else incident.open
     goes_on = bool(confirmed) and (confirmed[-1] == current or (confirmed[-1] == current - HOUR_S and follows))
     hours = (*confirmed, current) if goes_on and confirmed[-1] < current else confirmed

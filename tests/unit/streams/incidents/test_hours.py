@@ -21,8 +21,9 @@ def looked(
     some: list[FoundHour],
     at_h: float,
     over: Collection[int] = (),
+    outcome: str = "hard",
 ) -> dict[str, Incident]:
-    at = Looked(some, {(GMAIL, NOON + hour * H) for hour in over})
+    at = Looked(some, {(GMAIL, NOON + hour * H, outcome) for hour in over})
     return known | {each.id: each for each in updated(known, at, int((NOON + at_h * H) * 1000))}
 
 
@@ -68,6 +69,7 @@ def test_hour_is_not_forgotten_because_a_later_look_does_not_reach_it() -> None:
 
 def test_what_turns_out_to_be_none_is_taken_back_and_may_be_found_again() -> None:
     known = looked({}, found(0), 0.2)
+    assert looked(known, [], 0.9, over=[0], outcome="block") == looked(known, [], 0.9), "of another outcome"
     (taken,) = looked(known, [], 0.9, over=[0]).values()
     assert (taken.state, taken.leaves_out, taken.open) == ("dismissed", False, False)
     (again,) = looked({taken.id: taken}, found(0), 0.95).values()
@@ -89,7 +91,7 @@ def test_pool_is_suspected_only() -> None:
 def test_look_at_older_hours_alone_neither_ends_nor_resumes_what_goes_on() -> None:
     (begun,) = updated({}, Looked(found(0), ()), NOON * 1000)
     later_ms = (NOON + H) * 1000
-    (over,) = updated({begun.id: begun}, Looked((), {(GMAIL, NOON + H)}), later_ms)
+    (over,) = updated({begun.id: begun}, Looked((), {(GMAIL, NOON + H, "hard")}), later_ms)
     assert not over.open
     assert updated({over.id: over}, Looked((), (), at_current=False), later_ms) == []
     (goes_on,) = updated({begun.id: begun}, Looked((), (), at_current=False), later_ms)
@@ -105,3 +107,10 @@ def test_hours_of_complaints_within_a_day_of_each_other_are_one_incident() -> No
         each for each in looked(known, [some[0]._replace(hour=NOON + 40 * H)], 71).values() if each.from_s == NOON
     ]
     assert hours(more) == [0, 3, 24, 40]
+
+
+def test_what_was_none_is_not_changed_again_by_the_next_look() -> None:
+    known = looked({}, found(0), 0.5)
+    (taken,) = looked(known, [], 0.9, over=[0]).values()
+    assert taken.state == "dismissed"
+    assert updated({taken.id: taken}, Looked([], ()), int((NOON + 2 * H) * 1000)) == []
