@@ -22,7 +22,8 @@ from streams.subjects import fresh_starts, undated
 from streams.subjects.fresh_starts import NOT_BEFORE, Since
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.scopes import SCOPES
-from streams.subjects.totals import READ, begin
+from streams.subjects.total_queries import READ
+from streams.subjects.totals import begin
 
 #: What each of the alerts asked about had in the time before its resolution.
 BEFORE = """

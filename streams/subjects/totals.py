@@ -24,66 +24,22 @@ from schemas.times import HOUR_S, MINUTE_S
 from streams.io.store import Store, portions
 from streams.subjects import fresh_starts
 from streams.subjects.arrays import BEFORE, FIELD_INDEX, Counts, StreamKey, Totals, filled, is_long, merged, no_counts
-from streams.subjects.fresh_starts import FRESH_SINCE, Since
+from streams.subjects.fresh_starts import Since
 from streams.subjects.left_out import BOUND, MOST_BOUND, NOT_LEFT_OUT, KnownLeftOut
 from streams.subjects.stored_fresh_starts import read_since
-
-#: Measures that are also read of the mailbox providers with a feedback loop alone.
-OF_FBL = ("delivered", "complained", "undated_complained")
-#: The fields read from the `provider` rows: the first of `FIELDS`.
-READ = (*MEASURES, *(f"fbl_{name}" for name in OF_FBL))
-_MAIL_TO = "AND value IN {mail_to:Array(String)}"
-#: Of whom the totals are: a stream, or all mail of a class.
-_STREAM, _CLASS = "stream", "toString(class)"
-_JUDGED = f"AND {NOT_LEFT_OUT}"
-_UNTIL = "AND bucket < toDateTime({until:UInt32})"
-_FBL = "value IN {fbl:Array(String)}"
-
-#: Rows are read in blocks of so many bytes, not of the 1 MB that the engine prefers: with two dozen columns that is a
-#: few thousand rows, and each block costs every column and sum a call. A fifth less processor time (ClickHouse
-#: 26.9, `preferred_block_size_bytes`).
-_IN_LARGE_BLOCKS = "SETTINGS preferred_block_size_bytes = 16000000"
-
-#: A row for each stream and part of the time: those between the begins of two windows, counted from the longest window
-#: on. So each measure is summed once, and not once a window. Unordered: sorting takes longer there than here.
-SHORT_TOTALS = f"""
-SELECT customer, {{whose}} AS whose, {{part}} AS part,
-    {{sums}}
-FROM counts
-WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
-    AND bucket >= toDateTime({{{{since_0:UInt32}}}})
-    {{only}}
-GROUP BY customer, whose, part
-{_IN_LARGE_BLOCKS}
-"""  # noqa: S608 - made of texts of this project only
-#: The inner query reads the hourly projection instead of the minutes: its keys are made of those of the projection.
-LONG_TOTALS = f"""
-SELECT customer, whose, part,
-    {{sums}}
-FROM
-(
-    SELECT customer, {{whose}} AS whose, {{part}} AS part, {{looped}} AS looped,
-        {", ".join(f"sum({name}) AS n_{name}" for name in MEASURES)}
-    FROM counts
-    WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
-        AND toStartOfHour(bucket) >= toDateTime({{{{since_0:UInt32}}}})
-        {{only}}
-    GROUP BY customer, whose, part, looped
+from streams.subjects.total_queries import (
+    ANEW_TOTALS,
+    IS_FBL,
+    JUDGED,
+    LONG_TOTALS,
+    MAIL_TO,
+    OF_CLASS,
+    OF_FBL,
+    OF_STREAM,
+    READ,
+    SHORT_TOTALS,
+    UNTIL,
 )
-GROUP BY customer, whose, part
-{_IN_LARGE_BLOCKS}
-"""  # noqa: S608 - made of names from this project only
-#: Of customers with a fresh start, for windows of any length: what is before the start has rows of its own.
-ANEW_TOTALS = f"""
-SELECT customer, {{whose}} AS whose, {{part}} AS part,
-    bucket < {FRESH_SINCE.replace("{", "{{").replace("}", "}}")} AS is_before,
-    {{sums}}
-FROM counts
-WHERE dimension = 'provider' AND customer IN {{{{customers:Array(String)}}}}
-    AND bucket >= toDateTime({{{{since_0:UInt32}}}})
-    {{only}}
-GROUP BY customer, whose, part, is_before
-"""  # noqa: S608 - made of names from this project only
 
 
 def read_totals(
@@ -112,9 +68,9 @@ def read_totals(
     """
     order = longest_first(windows_ms)
     begins = {f"since_{place}": begin(windows_ms[window], now_ms) for place, window in enumerate(order)}
-    wanted = ((_MAIL_TO, mail_to), (_UNTIL, until_s is not None), (_JUDGED, may_leave_out(left_out)))
+    wanted = ((MAIL_TO, mail_to), (UNTIL, until_s is not None), (JUDGED, may_leave_out(left_out)))
     only = " ".join(part for part, given in wanted if given)
-    whose = _CLASS if by_class else _STREAM
+    whose = OF_CLASS if by_class else OF_STREAM
     asked = {"fbl": list(fbl), "mail_to": list(mail_to), "until": until_s or 0, **begins}
     only, given = bound(only, asked, left_out)
     asked = dict(given)
@@ -263,13 +219,13 @@ def sums(expressions: Mapping[str, str], windows: int, time: str) -> str:
 
 @lru_cache(maxsize=32)
 def _sql(windows: int, kind: Literal["short", "long", "anew"], only: str, whose: str) -> str:
-    time, prefix, looped = ("toStartOfHour(bucket)", "n_", "looped") if kind == "long" else ("bucket", "", _FBL)
+    time, prefix, looped = ("toStartOfHour(bucket)", "n_", "looped") if kind == "long" else ("bucket", "", IS_FBL)
     summed = [f"sum({prefix}{name}) AS total_{name}" for name in MEASURES]
     summed += [f"sumIf({prefix}{name}, {looped}) AS fbl_{name}" for name in OF_FBL]
     begins = (f"({time} >= toDateTime({{since_{place}:UInt32}}))" for place in range(1, windows))
     template = {"short": SHORT_TOTALS, "long": LONG_TOTALS, "anew": ANEW_TOTALS}[kind]
     return template.format(
-        sums=",\n    ".join(summed), part=" + ".join(["toUInt8(0)", *begins]), looped=_FBL, only=only, whose=whose
+        sums=",\n    ".join(summed), part=" + ".join(["toUInt8(0)", *begins]), looped=IS_FBL, only=only, whose=whose
     )
 
 

@@ -27,7 +27,7 @@ from streams.subjects.arrays import FIELDS, Counts, layout
 from streams.subjects.fresh_starts import FreshStart
 from streams.subjects.left_out import NOT_LEFT_OUT
 from streams.subjects.stored_fresh_starts import fresh_starts
-from streams.subjects.totals import OF_FBL
+from streams.subjects.total_queries import OF_FBL
 from streams.what_if.each_rule import each_rule, short_windows
 from streams.what_if.hourly_subjects import MEASURED, READ, Extent, HourlyRows, HourlySubjects
 from streams.what_if.may_open import RateTotals, may_need_minutes

@@ -15,7 +15,7 @@ from schemas.times import HOUR_MS, HOUR_S
 from streams.judge.spikes import FIRST_H
 from streams.subjects import undated
 from streams.subjects.arrays import FIELD_INDEX, FIELDS, Counts, Layout, StreamKey
-from streams.subjects.totals import OF_FBL
+from streams.subjects.total_queries import OF_FBL
 from streams.what_if.each_rule import lengths_of
 from streams.windows.pool_queries import HISTORY
 

@@ -17,7 +17,7 @@ from streams.judge.screen import screen
 from streams.judge.verdict import judge
 from streams.judge.verdict import measured as measured_one
 from streams.subjects.arrays import FIELDS, Counts, Subjects
-from streams.subjects.totals import READ
+from streams.subjects.total_queries import READ
 
 POLICY = load_policy()
 WITHOUT_EXPIRED = msgspec.structs.replace(POLICY, expired_is_failure=False)
