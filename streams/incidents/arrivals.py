@@ -17,7 +17,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from schemas.times import DAY_S
-from streams.incidents.cells import HISTORY_S, Cells
+from streams.incidents.cells import Cells
 from streams.incidents.days import MOST_ASKED, PART_OF_RAISED
 from streams.incidents.detect import (
     BAD_HISTORY,
@@ -32,6 +32,7 @@ from streams.incidents.detect import (
     seen_together,
 )
 from streams.incidents.hours import FoundHour, examples_of, hour_of
+from streams.incidents.usual import HISTORY_S
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 

@@ -5,29 +5,28 @@ Only of those the customers are read, with what they had in the weeks before.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
 from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
 from schemas.times import DAY_S, HOUR_S
-from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts
+from streams.incidents.accounts import Accounts, ByProvider, CellCounts
 from streams.incidents.detect import BAD_HISTORY, LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
+from streams.incidents.kept_hours import CELLS_WHERE, FAILED, OF_HOURS, TOTALS, KeptHours, no_state
 from streams.incidents.surge import busiest_hours
 from streams.incidents.told import last_expired
+from streams.incidents.usual import HISTORY_S, FleetUsual
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut, ProviderHour
 from streams.subjects.totals import bound as without_lookup
 
-#: What is usual is read of so many days before the day of the hour.
-HISTORY_S = 28 * DAY_S
 #: So many customers of a provider-hour are asked at most; a sample by their names tells as well as all.
 MOST_ASKED = 2_000
 
-OF_HOURS = "toStartOfHour(bucket) IN {hours:Array(DateTime('UTC'))}"
 #: Of so many customers who alarm it is asked in which hours their mail failed, and so many hours of each outcome are
 #: looked at, since complaints are few beside bounces.
 MOST_ALARMED, MOST_HOURS = 500, 8
@@ -40,27 +39,9 @@ GROUP BY hour
 ORDER BY hour DESC
 """
 
-_FAILED = "sum(hard) AS n_hard, sum(block) AS n_block, sum(expired) AS n_expired, sum(complained) AS n_complained"
-_TOTALS = f"toInt64({finished_sql('sum({})')}) AS n_finished, sum(delivered) AS n_delivered"
-_CELLS = f"""
-    SELECT customer, value, toStartOfHour(bucket) AS hour, {_FAILED}, {_TOTALS}
-    FROM counts
-    WHERE dimension = 'provider' AND {{where}}
-    GROUP BY customer, value, hour
-"""  # noqa: S608 - made of texts of this project only
-
-#: What all customers had at each provider, and at all.
-USUAL = f"""
-SELECT value, sum(hard), sum(block), sum(expired), sum(complained), toInt64({finished_sql("sum({})")}), sum(delivered)
-FROM counts
-WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
-    AND toStartOfHour(bucket) < toDateTime({{until:UInt32}}) AND {NOT_LEFT_OUT}
-GROUP BY value
-"""  # noqa: S608 - made of texts of this project only
-
 #: Of all mail of a customer.
 _ALL_MAIL = f"""
-    SELECT customer, '*' AS value, toStartOfHour(bucket) AS hour, {_FAILED}, {_TOTALS}
+    SELECT customer, '*' AS value, toStartOfHour(bucket) AS hour, {FAILED}, {TOTALS}
     FROM counts
     WHERE dimension = 'provider' AND {OF_HOURS}
     GROUP BY customer, hour
@@ -127,8 +108,6 @@ _TRIED = ", ".join(
     for each in OUTCOMES
 )
 
-#: Of customers, by the hour and provider.
-CELLS = f"SELECT customer, value, toUnixTimestamp(hour), * EXCEPT (customer, value, hour) FROM ({_CELLS})"  # noqa: S608
 #: Of customers, by provider, all hours together.
 HISTORY = f"""
 SELECT customer, value, sum(hard), sum(block), sum(expired), sum(complained), toInt64({finished_sql("sum({})")}),
@@ -174,21 +153,6 @@ LIMIT 1
 """
 
 
-def read_usual(store: Store, until_s: int, left_out: KnownLeftOut = None) -> dict[str, CellCounts]:
-    """What all customers had by provider in the weeks before `until_s` (epoch s), and at `*` all together; without what
-    is `left_out`, as far as that is known.
-
-    Raises:
-        StoreError: the store failed.
-    """
-    rows = store.rows(*without_lookup(USUAL, {"since": max(0, until_s - HISTORY_S), "until": until_s}, left_out))
-    found = {str(value): CellCounts(*map(int, numbers)) for value, *numbers in rows}
-    everywhere = NOTHING
-    for each in found.values():
-        everywhere = everywhere.plus(each)
-    return found | {EVERYWHERE: everywhere}
-
-
 class Failing(NamedTuple):
     """The hours (epoch s) that have most of each outcome of some customers, latest among equals; and how many
     recipients complained in all."""
@@ -219,7 +183,7 @@ def candidates(store: Store, hours: Collection[int], usual: Mapping[str, CellCou
     Raises:
         StoreError: the store failed.
     """
-    cells = _CELLS.format(where=OF_HOURS)
+    cells = CELLS_WHERE.format(where=OF_HOURS)
     asked = {"hours": sorted(hours), "raised": list(TRIED), **suspecting(usual)}
     suspects = store.rows(
         bound(SUSPECTS.format(cells=cells, all_mail=_ALL_MAIL, suspected=" OR ".join(map(suspected, OUTCOMES)))),
@@ -268,22 +232,24 @@ def bound(sql: str) -> str:
 class Cells:
     """Reads what customers had in chosen hours, and keeps what is usual for them. One thread at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, state: Callable[[int], object | None] = no_state) -> None:
+        """`state` says of an hour (epoch s) what stands for all that is counted in it (see `KeptHours`)."""
         self._store = store
+        self._hours = KeptHours(store, state)
         #: What is left out, as far as it is known; None: each query looks it up.
         self.left_out: KnownLeftOut = None
         #: From which failing shares (ratios) on somebody's mail is not good, by the policy in force.
         self.bad: Mapping[Outcome, float] = BAD_HISTORY
         #: By the midnight that it ends with.
         self._history: dict[int, ByProvider] = {}
-        self._usual: dict[int, dict[str, CellCounts]] = {}
+        self._usual = FleetUsual(store)
         #: The hour of the first mail (epoch s).
         self._first_hour: int | None = None
 
     def forget(self) -> None:
-        """Read everything again from now on."""
+        """Read again what was usual, from now on: other mail is left out of it."""
         self._history.clear()
-        self._usual.clear()
+        self._usual.forget()
 
     def rows(self, sql: str, asked: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """What a query finds whose conditions leave mail out; what is known of that is not looked up.
@@ -299,11 +265,7 @@ class Cells:
         Raises:
             StoreError: the store failed.
         """
-        midnight = hour // DAY_S * DAY_S
-        if midnight not in self._usual:
-            self._usual = {day: each for day, each in self._usual.items() if day > midnight - 9 * DAY_S}
-            self._usual[midnight] = read_usual(self._store, midnight, self.left_out)
-        return self._usual[midnight]
+        return self._usual.before(hour, self.left_out)
 
     def is_first_day(self, hour: int) -> bool:
         """Whether the first mail that there was at the last `read` was sent in the day before an hour (epoch s)."""
@@ -319,10 +281,7 @@ class Cells:
         if hours and (self._first_hour is None or self.is_first_day(hours[-1])):
             # Old logs may be read meanwhile.
             self._first_hour = next((int(hour) for (hour,) in self._store.rows(FIRST_HOUR)), None)
-        by_hour: dict[int, ByProvider] = {hour: defaultdict(dict) for hour in hours}
-        if hours:
-            for customer, value, hour, *numbers in self._store.rows(CELLS.format(where=OF_HOURS), {"hours": hours}):
-                by_hour[int(hour)][str(customer)][str(value)] = CellCounts(*map(int, numbers))
+        by_hour = self._hours.read(hours)
         asked: dict[ProviderHour, list[str]] = {}
         for place, hour in places:
             there = by_hour[hour]

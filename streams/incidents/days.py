@@ -20,9 +20,10 @@ from math import log
 from typing import NamedTuple
 
 from schemas.times import DAY_S, HOUR_S
-from streams.incidents.cells import HISTORY_S, Cells, bound, suspected, suspecting
+from streams.incidents.cells import Cells, bound, suspected, suspecting
 from streams.incidents.detect import BAD_HISTORY, ENOUGH, SHARE, Account, Finding, Outcome, Seen, find, seen_together
 from streams.incidents.hours import FoundHour, examples_of, hour_of
+from streams.incidents.usual import HISTORY_S
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 

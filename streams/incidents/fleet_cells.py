@@ -112,7 +112,7 @@ class FleetCells:
         Raises:
             StoreError: the store failed.
         """
-        self._refresh(now_s)
+        self.refresh(now_s)
         if usual is not self._usual:
             self._usual = usual
             self._found.clear()
@@ -151,8 +151,17 @@ class FleetCells:
             return np.zeros(len(customers), np.bool_)
         return np.asarray((known[at] == customers) & (last[at] >= hour), np.bool_)
 
-    def _refresh(self, now_s: int) -> None:
-        """Read what is not known."""
+    def state(self, hour: int) -> object | None:
+        """What stands for all that is counted in an hour (epoch s), as of the last `refresh`: another object once
+        anything comes to it. None where the hour is not kept."""
+        return self._cells.get(hour, NO_CELLS) if self._since is not None and hour >= self._since else None
+
+    def refresh(self, now_s: int) -> None:
+        """Read what is not known, as of now (epoch s).
+
+        Raises:
+            StoreError: the store failed.
+        """
         since = max(0, (now_s // HOUR_S - KEPT_H + 1) * HOUR_S)
         if self._since is None or not self._read_new(max(since, self._since)):
             self.forget()

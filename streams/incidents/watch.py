@@ -78,10 +78,10 @@ class IncidentWatch:
         """`announce` is given the events of incidents that began or are over, before that is stored."""
         self._store = store
         self._announce = announce
-        self._cells = Cells(store)
+        self._fleet = FleetCells(store)
+        self._cells = Cells(store, self._fleet.state)
         self._finder = Finder(self._cells)
         self._untold = Untold(self._cells, self._finder)
-        self._fleet = FleetCells(store)
         self._days = ComplaintDays(store, self._cells)
         self._arrivals = Arrivals(store, self._cells)
         self._complained = ComplainedTogether(store, self._cells)
@@ -297,6 +297,7 @@ class IncidentWatch:
 
     def _look_at_days(self, now_ms: int) -> None:
         """Look at the days of which complaints may have come at once."""
+        self._fleet.refresh(now_ms // 1000)
         current = now_ms // 1000 // HOUR_S * HOUR_S
         known = read_incidents(self._store, current - (DAYS + 2) * DAY_S).found
         days = {

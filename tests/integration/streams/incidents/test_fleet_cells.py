@@ -8,8 +8,9 @@ import pytest
 
 from streams.incidents import fleet_cells as module
 from streams.incidents.accounts import CellCounts
-from streams.incidents.cells import candidates, hours_before, read_usual
+from streams.incidents.cells import candidates, hours_before
 from streams.incidents.fleet_cells import FleetCells
+from streams.incidents.usual import FleetUsual
 from streams.subjects.left_out import ProviderHour
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW
 from tests.support.fleet import HOUR_11, mail
@@ -36,7 +37,7 @@ class Kept:
 
     def look(self, now_s: int = NOW) -> set[ProviderHour]:
         """Look, and hold it against what the store says itself."""
-        self.usual = self.usual or read_usual(self.store, now_s // DAY * DAY)
+        self.usual = self.usual or FleetUsual(self.store).before(now_s)
         found = self.cells.candidates(HOURS, self.usual, now_s)
         assert found == candidates(self.ground.store, HOURS, self.usual)
         return found
