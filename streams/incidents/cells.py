@@ -16,7 +16,7 @@ from streams.incidents.accounts import Accounts, ByProvider, CellCounts
 from streams.incidents.detect import BAD_HISTORY, LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
-from streams.incidents.kept_hours import CELLS_WHERE, FAILED, OF_HOURS, TOTALS, KeptHours, no_state
+from streams.incidents.kept_cells import CELLS_WHERE, FAILED, OF_HOURS, TOTALS, KeptCells, no_state
 from streams.incidents.surge import busiest_hours
 from streams.incidents.told import last_expired
 from streams.incidents.usual import HISTORY_S, FleetUsual
@@ -233,9 +233,9 @@ class Cells:
     """Reads what customers had in chosen hours, and keeps what is usual for them. One thread at a time."""
 
     def __init__(self, store: Store, state: Callable[[int], object | None] = no_state) -> None:
-        """`state` says of an hour (epoch s) what stands for all that is counted in it (see `KeptHours`)."""
+        """`state` says of an hour (epoch s) what stands for all that is counted in it (see `KeptCells`)."""
         self._store = store
-        self._hours = KeptHours(store, state)
+        self._hours = KeptCells(store, state)
         #: What is left out, as far as it is known; None: each query looks it up.
         self.left_out: KnownLeftOut = None
         #: From which failing shares (ratios) on somebody's mail is not good, by the policy in force.

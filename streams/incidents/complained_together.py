@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.times import DAY_S, HOUR_S
-from streams.incidents.cells import HISTORY_S, Cells
+from streams.incidents.cells import Cells
 from streams.incidents.days import DAYS
 from streams.incidents.detect import MOST, RAISED, STRUCK, Account, Finding, Seen, seen_together, weighed
 from streams.incidents.hours import FoundHour, examples_of, hour_of
+from streams.incidents.usual import HISTORY_S
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 

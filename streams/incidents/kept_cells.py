@@ -39,7 +39,7 @@ class _Kept(NamedTuple):
     size: int
 
 
-class KeptHours:
+class KeptCells:
     """Reads and keeps them."""
 
     def __init__(self, store: Store, state: Callable[[int], object | None], most: int = MOST_KEPT) -> None:

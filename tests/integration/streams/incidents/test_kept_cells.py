@@ -6,7 +6,7 @@ import random
 import pytest
 
 from streams.incidents.fleet_cells import FleetCells
-from streams.incidents.kept_hours import CELLS, OF_HOURS, KeptHours, no_state
+from streams.incidents.kept_cells import CELLS, OF_HOURS, KeptCells, no_state
 from streams.incidents.usual import USUAL, FleetUsual, read_usual
 from streams.incidents.watch import IncidentWatch
 from tests.support.api_client import DAY, HOUR, MINUTE, NOW, Row
@@ -47,7 +47,7 @@ def counting(ground: Ground) -> Counting:
 @pytest.mark.parametrize("most", [0, 20, 100_000])
 def test_hours_are_what_is_stored_whatever_came_meanwhile(ground: Ground, counting: Counting, most: int) -> None:
     fleet, chance = FleetCells(counting), random.Random(2)
-    kept = KeptHours(counting, fleet.state, most)
+    kept = KeptCells(counting, fleet.state, most)
     for _ in range(12):
         if chance.random() < 0.5:
             ground.put(*traffic(chance.randrange(1_000_000), 10, DAY))
@@ -57,13 +57,13 @@ def test_hours_are_what_is_stored_whatever_came_meanwhile(ground: Ground, counti
             ground.store.run("ALTER TABLE counts DELETE WHERE value = 'gmail' SETTINGS mutations_sync = 2")
         fleet.refresh(NOW)
         some = chance.sample(HOURS, 5)
-        assert kept.read(some) == KeptHours(ground.store, no_state).read(some)
+        assert kept.read(some) == KeptCells(ground.store, no_state).read(some)
         assert sum(each.size for each in kept._kept.values()) <= most
 
 
 def test_hour_is_read_again_only_once_more_is_counted_in_it(ground: Ground, counting: Counting) -> None:
     fleet = FleetCells(counting)
-    kept = KeptHours(counting, fleet.state)
+    kept = KeptCells(counting, fleet.state)
     reads = []
     for rows in ([], [], outage(HOUR_11 - 2 * HOUR), outage(), []):
         ground.put(*rows)
@@ -75,7 +75,7 @@ def test_hour_is_read_again_only_once_more_is_counted_in_it(ground: Ground, coun
 
 
 def test_hour_of_which_nothing_is_known_is_read_each_time(counting: Counting) -> None:
-    kept = KeptHours(counting, no_state)
+    kept = KeptCells(counting, no_state)
     kept.read([HOUR_11])
     kept.read([HOUR_11])
     assert counting.asked.count(READ) == 2
