@@ -28,7 +28,7 @@ SINCE_S = 7 * DAY_S
 
 FAILING = f"""
 SELECT customer, value, toUnixTimestamp(toStartOfHour(bucket)) AS hour,
-    sum(hard) + sum(block) + sum(expired) + sum(complained) AS failed
+    sum(hard) + sum(block) + sum(expired) + sum(complained) AS failed, sum(undated_expired) > 0
 FROM counts
 WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
     AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}}) AND {NOT_LEFT_OUT}
@@ -61,6 +61,21 @@ class Place(NamedTuple):
 
 #: How many failed, by customer and place.
 FailedAt = Mapping[str, Mapping[Place, int]]
+
+
+class FailedOf(NamedTuple):
+    """Of customers who alarm how many failed at which places, and who of them has expiries of an unknown time among
+    it."""
+
+    at: FailedAt
+    undated: frozenset[str] = frozenset()
+
+    def without(self, customers: Collection[str]) -> "FailedOf":
+        """That of the others."""
+        return FailedOf({each: self.at[each] for each in self.at if each not in customers}, self.undated)
+
+
+NOTHING_FAILED = FailedOf({})
 
 
 class Alone:
@@ -105,7 +120,7 @@ class Alone:
         }
 
 
-def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int, left_out: KnownLeftOut = None) -> FailedAt:
+def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int, left_out: KnownLeftOut = None) -> FailedOf:
     """How much of the mail of those who alarm failed where and when, of what counts, in as many ms as each alarms by,
     and in the last days at most. Who had none is not in it. What is `left_out` is no part of it, as far as that is
     known.
@@ -114,12 +129,16 @@ def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int, left_out: K
         StoreError: the store failed.
     """
     failed: dict[str, dict[Place, int]] = defaultdict(dict)
+    undated: set[str] = set()
     asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
     for part in portions(store, sorted(alarmed)):
-        for customer, provider, hour, count in store.rows(*bound(FAILING, {"customers": part, **asked}, left_out)):
+        found = store.rows(*bound(FAILING, {"customers": part, **asked}, left_out))
+        for customer, provider, hour, count, is_undated in found:
             if (int(hour) + HOUR_S) * 1000 > now_ms - alarmed[str(customer)]:
                 failed[str(customer)][Place(str(provider), int(hour))] = int(count)
-    return failed
+                if is_undated:
+                    undated.add(str(customer))
+    return FailedOf(failed, frozenset(undated))
 
 
 def worst_hour(places: Mapping[Place, int]) -> int:

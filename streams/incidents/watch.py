@@ -14,7 +14,7 @@ from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.policy import Policy
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.alone import TELLING, FailedAt, Place, worst_hour, worst_place
+from streams.incidents.alone import TELLING, FailedOf, Place, worst_hour, worst_place
 from streams.incidents.arrivals import Arrivals
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.complained_together import ComplainedTogether
@@ -142,7 +142,7 @@ class IncidentWatch:
         self.name = _name(self.excluded, self.listings or (), self.not_excused)
         return self._changed()
 
-    def untold(self, failed: FailedAt, now_ms: int) -> dict[str, Incident]:
+    def untold(self, failed: FailedOf, now_ms: int) -> dict[str, Incident]:
         """Of customers who alarm by their mail, which `failed` there, those of whom nobody can tell whether it is the
         provider's trouble, by the incident that is suspected; not where a person dismissed it. So it is, too, where
         all mail fails and it may be those who were struck (see `surge`); and of who alarms by mail of an unknown time
@@ -153,21 +153,23 @@ class IncidentWatch:
         """
         wanted = {
             each: (place.provider, place.hour)
-            for each, places in failed.items()
+            for each, places in failed.at.items()
             if self._fleet.senders(*(place := worst_place(places, of_hour=True)), TELLING) < MANY
         }
         found = self._untold.found(wanted, self.excluded) if wanted else {}
-        later = undated_expiries(self._store, {each: failed[each] for each in failed if each not in found})
+        later = undated_expiries(
+            self._store, {each: at for each, at in failed.at.items() if each in failed.undated - found.keys()}
+        )
         if not found and not later and not self._doubtful:
             return {}
-        worst = {each: worst_hour(places) for each, places in failed.items()}
+        worst = {each: worst_hour(places) for each, places in failed.at.items()}
         since_s = min(worst.values(), default=now_ms // 1000) - DAY_S - (LONGEST_S if later else 0)
         known = read_incidents(self._store, since_s).found
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         in_force = read_incidents(self._store, since_s).in_force()
         suspected = [each for each in in_force if each.state == "suspected"]
         doubtful = [each for each in suspected if each.dimension == "all" and each.struck >= LEAST_STRUCK]
-        held = {who: each for who in failed for each in doubtful if _may_be_of(each, failed[who], worst[who])}
+        held = {who: each for who, at in failed.at.items() for each in doubtful if _may_be_of(each, at, worst[who])}
         bad = self._cells.bad["expired"]
         of_later = {who: may_be_of(each, bad, in_force) for who, each in later.items()}
         held |= {who: each for who, each in of_later.items() if each is not None}

@@ -38,7 +38,7 @@ from streams.alerts.outcome import (
 from streams.alerts.record import AlertRecorder, Lives, last_shown, read_lives
 from streams.alerts.removed_rules import Ended, end_alerts
 from streams.alerts.standings import NOTHING_SHOWN, SHOWN_WINDOW, Standings, rows_of
-from streams.incidents.alone import Alone, failed_at
+from streams.incidents.alone import NOTHING_FAILED, Alone, failed_at
 from streams.incidents.settling import Settling
 from streams.incidents.watch import IncidentWatch
 from streams.io.store import Store
@@ -194,14 +194,14 @@ class BatchJudge:
             if changed:
                 found = self._decided(wanted, now_ms)
             by_mail = alarmed_by_mail(found.outcomes)
-            failed = failed_at(self._store, by_mail, now_ms, self._left_out[0]) if by_mail else {}
-            later = self._alone.waiting(failed, now_ms)
+            failed = failed_at(self._store, by_mail, now_ms, self._left_out[0]) if by_mail else NOTHING_FAILED
+            later = self._alone.waiting(failed.at, now_ms)
             half_counted = self._half_counted.waiting(by_mail, now_ms)
             later |= half_counted.until
             later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
             if later:
                 found = found.without(later)
-            untold = self._incidents.untold({each: failed[each] for each in failed if each not in later}, now_ms)
+            untold = self._incidents.untold(failed.without(later), now_ms)
             complained = self._incidents.complained_together(alarmed_by_complaints(found.outcomes), now_ms)
         outcomes, lives = found.outcomes, found.lives
         if self.holds.known or any(map(alarms, outcomes)):
