@@ -2,11 +2,12 @@
 it says becomes what is suspected.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from schemas.incident import EVERYWHERE
+from schemas.incident import EVERYWHERE, Incident
+from schemas.times import HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, CellCounts, sum_of
-from streams.incidents.alone import TELLING
+from streams.incidents.alone import TELLING, Place
 from streams.incidents.cells import Cells
 from streams.incidents.detect import Account, Finding, Outcome, in_minutes
 from streams.incidents.finder import Finder, is_beside
@@ -109,6 +110,27 @@ class Untold:
         rate = min(_here(accounts, customer, at).seen(outcome).rate, 1.0)
         one = self._finder.found_hour(*at, outcome, some, Finding("", rate, (customer,), (), 0.0))
         return one._replace(suspected=True, why=why)
+
+
+def suspected_of(found: Mapping[str, FoundHour], incidents: Sequence[Incident]) -> dict[str, Incident]:
+    """By customer the suspected incident of the hour that was found of it."""
+    return {
+        customer: incident
+        for customer, each in found.items()
+        for incident in incidents
+        if incident.state == "suspected"
+        and (incident.dimension, incident.value) == each.place
+        and each.hour in incident.hours
+        and (each.outcome == "complained") == (incident.outcome == "complained")
+    }
+
+
+def may_be_of_all_mail(incident: Incident, places: Mapping[Place, int], worst: int) -> bool:
+    """Whether what failed there may be owed to a suspected incident of all mail: most of it was in its hours, or some
+    while it goes on. It began and ended within an hour, so it is asked of the hours beside them, too."""
+    if any(worst + step in incident.hours for step in (-HOUR_S, 0, HOUR_S)):
+        return True
+    return incident.open and any(place.hour in incident.hours for place in places)
 
 
 def _here(accounts: Accounts, customer: str, at: ProviderHour) -> CellCounts:

@@ -14,7 +14,7 @@ from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
 from schemas.policy import Policy
 from schemas.times import DAY_S, HOUR_S
 from schemas.wording import rfc3339
-from streams.incidents.alone import TELLING, FailedOf, Place, worst_hour, worst_place
+from streams.incidents.alone import TELLING, FailedOf, worst_hour, worst_place
 from streams.incidents.arrivals import Arrivals
 from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.complained_together import ComplainedTogether
@@ -28,7 +28,7 @@ from streams.incidents.listing_look import ListingLook, customers_listed
 from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
-from streams.incidents.untold import MANY, Untold
+from streams.incidents.untold import MANY, Untold, may_be_of_all_mail, suspected_of
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
 from streams.subjects.left_out import KnownLeftOut, ProviderHour
@@ -169,11 +169,13 @@ class IncidentWatch:
         in_force = read_incidents(self._store, since_s).in_force()
         suspected = [each for each in in_force if each.state == "suspected"]
         doubtful = [each for each in suspected if each.dimension == "all" and each.struck >= LEAST_STRUCK]
-        held = {who: each for who, at in failed.at.items() for each in doubtful if _may_be_of(each, at, worst[who])}
+        held = {
+            who: each for who, at in failed.at.items() for each in doubtful if may_be_of_all_mail(each, at, worst[who])
+        }
         bad = self._cells.bad["expired"]
         of_later = {who: may_be_of(each, bad, in_force) for who, each in later.items()}
         held |= {who: each for who, each in of_later.items() if each is not None}
-        return held | _suspected(found, suspected)
+        return held | suspected_of(found, suspected)
 
     def complained_together(self, alarmed: Mapping[str, int], now_ms: int) -> dict[str, Incident]:
         """Of customers who alarm by complaints within so many ms each those of whom nobody can tell whether it is a
@@ -188,7 +190,7 @@ class IncidentWatch:
         since_s = min(each.hour for each in found.values()) - 2 * DAY_S
         known = read_incidents(self._store, since_s).found
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
-        return _suspected(found, read_incidents(self._store, since_s).in_force())
+        return suspected_of(found, read_incidents(self._store, since_s).in_force())
 
     def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> None:
         """Look at what may have struck some customers."""
@@ -364,27 +366,6 @@ class IncidentWatch:
             self._announce(events)
         self._cells.left_out = None
         store_incidents(self._store, changed, now_ms)
-
-
-def _suspected(found: Mapping[str, FoundHour], incidents: Sequence[Incident]) -> dict[str, Incident]:
-    """By customer the suspected incident of the hour that was found of it."""
-    return {
-        customer: incident
-        for customer, each in found.items()
-        for incident in incidents
-        if incident.state == "suspected"
-        and (incident.dimension, incident.value) == each.place
-        and each.hour in incident.hours
-        and (each.outcome == "complained") == (incident.outcome == "complained")
-    }
-
-
-def _may_be_of(incident: Incident, places: Mapping[Place, int], worst: int) -> bool:
-    """Whether what failed there may be owed to a suspected incident of all mail: most of it was in its hours, or some
-    while it goes on. It began and ended within an hour, so it is asked of the hours beside them, too."""
-    if any(worst + step in incident.hours for step in (-HOUR_S, 0, HOUR_S)):
-        return True
-    return incident.open and any(place.hour in incident.hours for place in places)
 
 
 def _is_doubtful(incident: Incident) -> bool:
