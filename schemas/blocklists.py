@@ -16,6 +16,7 @@ import msgspec
 from schemas.blocklist_settings import Blocklists
 from schemas.errors import InvalidInputError
 from schemas.listing import ResourceKind, Weight
+from schemas.plain_fault import field_first
 from schemas.quantities import Count, Rate
 from schemas.written_file import read_written
 
@@ -109,7 +110,7 @@ def load_zones(path: Path | None = None, keys: Mapping[str, str] | None = None) 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BlocklistsError(f"{file}: not valid TOML: {error}") from error
     except BlocklistsError as error:
-        raise BlocklistsError(f"{file}: {error}") from error
+        raise BlocklistsError(f"{file}: {field_first(str(error))}") from error
 
 
 def _read(file: Path) -> tuple[Zone, ...]:
@@ -178,7 +179,7 @@ def parse(table: dict[str, Any]) -> tuple[Zone, ...]:
             zone = msgspec.convert(entry, Zone)
             _check_codes(zone)
         except (msgspec.ValidationError, BlocklistsError) as error:
-            raise BlocklistsError(f"{where}: {error}") from error
+            raise BlocklistsError(f"{where}: {field_first(str(error))}") from error
         if zone.zone in zones:
             raise BlocklistsError(f"{where}: field `zone`: given twice")
         zones[zone.zone] = zone

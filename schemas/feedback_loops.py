@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.errors import InvalidInputError
+from schemas.plain_fault import field_first
 from schemas.providers import OTHER, Domain, ProviderName, Providers
 
 DEFAULT_FILE = Path(__file__).with_name("feedback_loops.toml")
@@ -128,4 +129,4 @@ def load_feedback_loops(path: Path = DEFAULT_FILE) -> FeedbackLoops:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FeedbackLoopsError(f"{path}: not valid TOML: {error}") from error
     except (msgspec.ValidationError, FeedbackLoopsError) as error:
-        raise FeedbackLoopsError(f"{path}: {error}") from error
+        raise FeedbackLoopsError(f"{path}: {field_first(str(error))}") from error

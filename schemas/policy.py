@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from schemas.levels import Level
 from schemas.listing import Weight
+from schemas.plain_fault import in_plain_words, placed
 from schemas.policy_metric import (
     DEFAULT_LEAST_MAIL,
     DEFAULT_MIN_OBSERVABLE,
@@ -35,6 +36,7 @@ from schemas.policy_metric import (
 from schemas.policy_override import Override, override_name
 from schemas.policy_rule import Rule
 from schemas.scope import STREAM_PREFIX, Scope
+from schemas.settings_fault import choices
 from schemas.times import MINUTE_MS, UNIT_MS
 from schemas.written_file import read_written
 
@@ -332,11 +334,11 @@ def json_schema() -> str:
 
 
 def located(message: str, raw: dict[str, Any]) -> str:
-    """`Expected X - at `$.rules[0].levels.warning`` as `rule complaint: levels.warning: Expected X`."""
-    said = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
-    if said is None or not said[2]:
-        return message
-    return ": ".join([*_place(said[2], raw), said[1]])
+    """`Expected `float`, got `str` - at `$.rules[0].levels.warning`` as
+    `rule complaint: levels.warning: must be a number, not text`."""
+    path, said = placed(message)
+    said += choices(said, path, Policy)
+    return ": ".join([*(_place(path, raw) if path else ()), in_plain_words(said)])
 
 
 def _place(path: str, raw: dict[str, Any]) -> Iterator[str]:

@@ -9,10 +9,12 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 import msgspec
 
+from schemas.plain_fault import in_plain_words, placed
 from schemas.policy import Policy, located, policy_from
 from schemas.policy_metric import PolicyError
 from schemas.policy_override import Override
 from schemas.policy_rule import Rule
+from schemas.settings_fault import choices
 from schemas.toml_lines import Path, line_of, lines
 
 T = TypeVar("T")
@@ -240,7 +242,8 @@ def _refused(value: Any, kind: Any) -> str:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        return re.sub(r" - at (?:`key` in )?`\$.*`$", "", str(error), flags=re.DOTALL)
+        path, said = placed(str(error))
+        return in_plain_words(said + choices(said, path, kind))
     return ""
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.domains import folded
 from schemas.errors import InvalidInputError
+from schemas.plain_fault import field_first
 
 #: The provider of every domain that the table does not know. It is taken to run no feedback loop.
 OTHER = "other"
@@ -167,4 +168,4 @@ def _read(file: Path) -> Providers:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProvidersError(f"{file}: not valid TOML: {error}") from error
     except (msgspec.ValidationError, ProvidersError) as error:
-        raise ProvidersError(f"{file}: {error}") from error
+        raise ProvidersError(f"{file}: {field_first(str(error))}") from error

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from schemas.collect import with_sources
+from schemas.plain_fault import in_plain_words, placed
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import check, check_together
 from schemas.settings_fault import choices, named
@@ -153,9 +154,9 @@ def _apply(raw: dict[str, Any], place: tuple[str, str], name: str, value: str) -
 
 
 def _field_first(message: str, raw: dict[str, Any], *, strict: bool) -> str:
-    """`Expected X - at `$.a.b`` as `a.b: Expected X`; a name that is not known with the nearest that is."""
-    located = re.fullmatch(r"(.*) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
-    said, path = (located[1], located[2]) if located else (message, "")
+    """`Expected `int`, got `str` - at `$.a.b`` as `a.b: must be a whole number, not text`; a name that is not known
+    with the nearest that is."""
+    path, said = placed(message)
     said += choices(said, path, Settings)
     path = named(path, raw, message, lambda tried: msgspec.convert(tried, Settings, strict=strict))
     prefix = f"{path}: " if path else ""
@@ -167,5 +168,5 @@ def _field_first(message: str, raw: dict[str, Any], *, strict: bool) -> str:
         near = get_close_matches(unknown[1], known, n=1)
         return f"{prefix}there is no {what} `{unknown[1]}`" + (f"; did you mean `{near[0]}`?" if near else "")
     if said.startswith(("Expected `array`, got `str`", "Expected `object`, got `str`")):
-        said += ", in the environment written as JSON"
-    return prefix + said
+        return f"{prefix}{in_plain_words(said)}; in the environment it is written as JSON"
+    return prefix + in_plain_words(said)

@@ -4,7 +4,6 @@ A file says what flows, who writes and reads it, what the key is, how the topic 
 each field means. `schemas.json_schema` makes the JSON Schema from it, `jobs.setup.topics` makes the topic.
 """
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module, resources
@@ -16,6 +15,7 @@ import yaml
 from msgspec import Meta
 
 from schemas.errors import InvalidInputError
+from schemas.plain_fault import field_first
 from schemas.times import UNIT_MS
 
 #: The same in C, eight times as fast, where PyYAML was built with it (6.0: `yaml.__with_libyaml__`).
@@ -202,7 +202,7 @@ def read(file: Traversable) -> Topic:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TopicsError(f"{file.name}: cannot be read: {' '.join(str(error).split())}") from error
     except msgspec.ValidationError as error:
-        raise TopicsError(f"{file.name}: {_field_first(str(error))}") from error
+        raise TopicsError(f"{file.name}: {field_first(str(error))}") from error
     if file.name != f"{topic.topic}.yaml":
         raise TopicsError(f"{file.name}: topic: it says {topic.topic}, the file name says otherwise")
     for kind in topic.kinds:
@@ -211,9 +211,3 @@ def read(file: Traversable) -> Topic:
         except TopicsError as error:
             raise TopicsError(f"{file.name}: {error}") from error
     return topic
-
-
-def _field_first(message: str) -> str:
-    """`Expected X - at `$.a.b`` as `a.b: Expected X`."""
-    said = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
-    return f"{said[2]}: {said[1]}" if said and said[2] else message

@@ -14,6 +14,7 @@ import msgspec
 
 import schemas
 from schemas.errors import InvalidInputError
+from schemas.plain_fault import field_first
 from schemas.written_file import read_written
 
 DEFAULT_FILE = Path(schemas.__file__).parent / "named_lists.toml"
@@ -98,7 +99,7 @@ def _entry(file: Path, number: int, entry: Any) -> ListNames:
     try:
         made = msgspec.convert(entry, ListNames)
     except msgspec.ValidationError as error:
-        raise NamedListsError(f"{file}: list number {number}: {error}") from error
+        raise NamedListsError(f"{file}: list number {number}: {field_first(str(error))}") from error
     if not made.any and not made.codes:
         raise NamedListsError(f"{file}: list {made.name}: neither `any` nor `codes`: nothing could name it")
     return made

@@ -13,6 +13,7 @@ import msgspec
 
 import schemas
 from schemas.errors import InvalidInputError
+from schemas.plain_fault import field_first
 from schemas.providers import ProviderName
 from schemas.written_file import read_written
 from streams.bounces.text import mask
@@ -200,4 +201,4 @@ def _read(file: Path, form: type[File], after: RuleSet | None = None) -> RuleSet
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RulesError(f"{file}: not valid TOML: {error}") from error
     except (msgspec.ValidationError, RulesError) as error:
-        raise RulesError(f"{file}: {error}") from error
+        raise RulesError(f"{file}: {field_first(str(error))}") from error

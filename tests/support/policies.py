@@ -39,15 +39,15 @@ def override(fields: str) -> str:
 
 ERRORS = {
     "not TOML": ("rules = ", "not valid TOML"),
-    "no rules": ("rules = []", "rules: Expected `array` of length >= 1"),
-    "brake of nobody": (f"brake = {{ customers = 0 }}\n{RULE}", "brake.customers: Expected `int` >= 1"),
-    "brake of more than everybody": (f"brake = {{ share = 5 }}\n{RULE}", "brake.share: Expected `float` <= 1"),
-    "brake without time": (f"brake = {{ minutes = 0 }}\n{RULE}", "brake.minutes: Expected `float` > 0"),
+    "no rules": ("rules = []", "rules: must have at least 1 entry"),
+    "brake of nobody": (f"brake = {{ customers = 0 }}\n{RULE}", "brake.customers: must be at least 1"),
+    "brake of more than everybody": (f"brake = {{ share = 5 }}\n{RULE}", "brake.share: must be at most 1"),
+    "brake without time": (f"brake = {{ minutes = 0 }}\n{RULE}", "brake.minutes: must be more than 0"),
     "brake with another field": (
         f"brake = {{ percent = 5 }}\n{RULE}",
         "brake: Object contains unknown field `percent`",
     ),
-    "rules missing": ('name = "x"', "missing required field `rules`"),
+    "rules missing": ('name = "x"', "`rules` is missing"),
     "unknown key": (f"colour = 1\n{RULE}", "unknown field `colour`"),
     "unknown key in a rule": (
         rule_with("limit = 1"),
@@ -57,32 +57,32 @@ ERRORS = {
         rule_with("levels = { bad = 0.1 }"),
         "rule complaint: levels: Object contains unknown field `bad`",
     ),
-    "unknown metric": (rule_with('metric = "opens"'), "rule complaint: metric: Invalid enum value 'opens'"),
+    "unknown metric": (rule_with('metric = "opens"'), "rule complaint: metric: there is no 'opens'"),
     "rule without windows": (
         rule_with("windows = []"),
-        "rule complaint: windows: Expected `array` of length >= 1",
+        "rule complaint: windows: must have at least 1 entry",
     ),
     "window that is none": (
         rule_with('windows = ["1w"]'),
-        "rule complaint: windows[0]: Expected `str` matching",
+        "rule complaint: windows[0]: must be text that matches",
     ),
     "window twice": (rule_with('windows = ["24h", "24h"]'), "rule complaint: windows: 24h is given twice"),
     "window not counted": (
         rule_with('windows = ["2h"]'),
         "rule complaint: windows: 2h is not among the policy's windows",
     ),
-    "name with spaces": (rule_with('name = "Too Many"'), "rule Too Many: name: Expected `str` matching"),
+    "name with spaces": (rule_with('name = "Too Many"'), "rule Too Many: name: must be text that matches"),
     "rule without a name": (
         RULE.replace('name = "complaint"', ""),
-        "rules[0]: Object missing required field `name`",
+        "rules[0]: `name` is missing",
     ),
     "level not a number": (
         rule_with('levels = { warning = "1 %" }'),
-        "rule complaint: levels.warning: Expected `float | null`, got `str`",
+        "rule complaint: levels.warning: must be a number, not text",
     ),
     "level zero": (
         rule_with("levels = { warning = 0 }"),
-        "rule complaint: levels.warning: Expected `float` > 0",
+        "rule complaint: levels.warning: must be more than 0",
     ),
     "level not a number at all": (rule_with("levels = { warning = nan }"), "rule complaint: levels.warning"),
     "level above 1": (
@@ -98,7 +98,7 @@ ERRORS = {
         rule_with("levels = { watch = 0.1, critical = 0.1 }"),
         "rule complaint: levels: watch (0.1) must be below critical (0.1)",
     ),
-    "volume below 0": (rule_with("min_volume = -1"), "rule complaint: min_volume: Expected `int` >= 0"),
+    "volume below 0": (rule_with("min_volume = -1"), "rule complaint: min_volume: must be at least 0"),
     "volume for another window": (
         rule_with('min_volume = { "24h" = 1, "1h" = 1 }'),
         "rule complaint: min_volume: 1h is not a window of this rule",
@@ -109,20 +109,20 @@ ERRORS = {
     ),
     "volume key that is no window": (
         rule_with('min_volume = { "day" = 1 }'),
-        "rule complaint: min_volume: Expected `str` matching",
+        "rule complaint: min_volume: must be text that matches",
     ),
     "resolve ratio 0": (
         rule_with("resolve_ratio = 0"),
-        "rule complaint: resolve_ratio: Expected `float` > 0",
+        "rule complaint: resolve_ratio: must be more than 0",
     ),
     "resolve ratio above 1": (
         rule_with("resolve_ratio = 1.1"),
-        "rule complaint: resolve_ratio: Expected `float` <= 1",
+        "rule complaint: resolve_ratio: must be at most 1",
     ),
-    "hold below 0": (rule_with("hold_minutes = -1"), "rule complaint: hold_minutes: Expected `float` >= 0"),
+    "hold below 0": (rule_with("hold_minutes = -1"), "rule complaint: hold_minutes: must be at least 0"),
     "hold without end": (
         rule_with("hold_minutes = inf"),
-        "rule complaint: hold_minutes: Expected `float` <=",
+        "rule complaint: hold_minutes: must be at most",
     ),
     "count with a volume": (
         rule_with('metric = "critical_listing"'),
@@ -143,13 +143,16 @@ ERRORS = {
     ),
     "weight that is none": (
         f"""{COUNT}metric = "listing_count"\nweights = ["heavy"]""",
-        "rule listed: weights[0]: Invalid enum value 'heavy'",
+        "rule listed: weights[0]: there is no 'heavy'",
     ),
     "share of what is not attributed": (
         f"""{COUNT}metric = "listing_count"\nmin_share = 0.5""",
         "rule listed: min_share: listing_count has none; attributed_listing has",
     ),
-    "share above 1": (f"""{COUNT}metric = "attributed_listing"\nmin_share = 1.1""", "rule listed: min_share: Expected"),
+    "share above 1": (
+        f"""{COUNT}metric = "attributed_listing"\nmin_share = 1.1""",
+        "rule listed: min_share: must be at most 1",
+    ),
     "two shares": (
         f"""{COUNT}metric = "attributed_listing"\n{COUNT.replace("listed", "other")}metric = "attributed_listing"
 min_share = 0.9""",
@@ -172,7 +175,7 @@ least_mail = 5""",
         f'inactive_after = "12h"\n{RULE}',
         "inactive_after: 12h is not among the policy's windows",
     ),
-    "share above the whole": (f"min_observable = 1.5\n{RULE}", "min_observable: Expected `float` <= 1"),
+    "share above the whole": (f"min_observable = 1.5\n{RULE}", "min_observable: must be at most 1"),
     "period that is not counted": (
         burn_with('allowance = 0.003\nperiod = "31d"'),
         "rule complaint: period: 31d is not among the policy's windows",
@@ -183,7 +186,7 @@ least_mail = 5""",
     ),
     "allowance of everything": (
         burn_with('allowance = 1\nperiod = "30d"'),
-        "rule complaint: allowance: Expected `float` < 1",
+        "rule complaint: allowance: must be less than 1",
     ),
     "rate with an allowance": (
         rule_with("allowance = 0.003"),
@@ -216,13 +219,13 @@ least_mail = 5""",
     "rate with a factor": (rule_with("factor = 2"), "rule complaint: factor: complaint has none; volume_spike has"),
     "factor below 1": (
         rule_with('metric = "volume_spike"').replace('"24h"', '"1h"') + "\nfactor = 0.5",
-        "rule complaint: factor: Expected `float` >= 1",
+        "rule complaint: factor: must be at least 1",
     ),
     "rule twice": (RULE + RULE, "rules: complaint is given twice"),
-    "confidence 1": (f"confidence = 1.0\n{RULE}", "confidence: Expected `float` < 1"),
-    "unknown scope": (f'scopes = ["domain"]\n{RULE}', "scopes[0]: Invalid enum value 'domain'"),
+    "confidence 1": (f"confidence = 1.0\n{RULE}", "confidence: must be less than 1"),
+    "unknown scope": (f'scopes = ["domain"]\n{RULE}', "scopes[0]: there is no 'domain'"),
     "scope twice": (f'scopes = ["customer", "customer"]\n{RULE}', "scopes: customer is given twice"),
-    "policy window that is none": (f'windows = ["0h"]\n{RULE}', "windows[0]: Expected `str` matching"),
+    "policy window that is none": (f'windows = ["0h"]\n{RULE}', "windows[0]: must be text that matches"),
     "policy window twice": (f'windows = ["24h", "24h"]\n{RULE}', "windows: 24h is given twice"),
     "window longer than counts are kept": (
         f'windows = ["24h", "401d"]\n{RULE}',
@@ -235,7 +238,7 @@ least_mail = 5""",
     "override of nothing": (override(""), "override for acme: levels: neither levels nor min_volume"),
     "override without a reason": (
         override("min_volume = 1").replace('reason = "agreed"', ""),
-        "override for acme: Object missing required field `reason`",
+        "override for acme: `reason` is missing",
     ),
     "override with wrong levels": (
         override('stream = "news"\nlevels = { warning = 0.3, critical = 0.2 }'),
@@ -251,6 +254,6 @@ least_mail = 5""",
     ),
     "override until a time without zone": (
         override("min_volume = 1\nuntil = 2026-12-31T00:00:00"),
-        "override for acme: until: Expected `datetime` with a timezone component",
+        "override for acme: until: must be a time with its time zone, as 2026-01-31T12:00:00Z",
     ),
 }

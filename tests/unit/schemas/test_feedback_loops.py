@@ -118,9 +118,9 @@ GOOD = HEAD + '[[loop]]\nprovider = "a"\nnames = ["Eh"]\nhosts = ["a.example"]\n
         (GOOD + '[[loop]]\nprovider = "b"\nnames = ["E-H"]\n', "name `eh` is given to both `a` and `b`"),
         (GOOD + '[[loop]]\nprovider = "b"\nhosts = ["a.example"]\n', "host `a.example` is given to both `a` and `b`"),
         (GOOD + '[[loop]]\nprovider = "b"\nagents = ["a/"]\n', "agent `a/` is given to both `a` and `b`"),
-        (GOOD.replace("a.example", "A example"), "$.loop[0].hosts[0]"),
+        (GOOD.replace("a.example", "A example"), "loop[0].hosts[0]"),
         (GOOD + "more = 1\n", "unknown field `more`"),
-        ('[[loop]]\nprovider = "a"\n', "missing required field `operators`"),
+        ('[[loop]]\nprovider = "a"\n', "`operators` is missing"),
         ("loop = 3 =", "not valid TOML"),
     ],
 )

@@ -103,7 +103,7 @@ CASES = {
     "a level that there is none of, on the second rung": (
         f'[hook.actions.kumo]\n{KUMO}[hook.ladder.one]\nlevel = "critical"\ndo = ["kumo"]\n'
         '[hook.ladder.two]\nlevel = "crit"\ndo = ["kumo"]',
-        "hook.ladder.two.level: Invalid enum value 'crit'; there are critical, excessive, good, warning, watch",
+        "hook.ladder.two.level: there is no 'crit'; there are critical, excessive, good, warning, watch",
     ),
     "a setting that there is none of": (
         f'[hook.actions.kumo]\n{KUMO}[hook.actions.slow]\nkind = "http"\nurl = "http://h/"',

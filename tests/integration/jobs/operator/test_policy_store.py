@@ -196,7 +196,7 @@ def test_bad_policy_changes_nothing_and_has_all_its_mistakes_named(ground: Groun
     file = ground.folder / "mine.toml"
     assert bad.exit_code == 1
     assert bad.stdout.splitlines() == [
-        f"{file}:8: rule failure: min_volume: Expected `int | object`, got `str`",
+        f"{file}:8: rule failure: min_volume: must be a whole number or a table of names and values, not text",
         f"{file}:9: rule failure: levels.warning: 5 is not a ratio from 0 to 1 (0.003 is 0.3 %)",
     ]
     assert [each.version for each in history(ground.store, 10)] == [policy.parse(STRICT, "t").version]

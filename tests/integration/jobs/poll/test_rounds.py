@@ -169,7 +169,7 @@ def test_wrong_credential_is_one_error_without_the_secret(
 
 @pytest.mark.parametrize(
     ("written", "said"),
-    [("{}", "missing required field `client_id`"), ("no json", "JSON is malformed"), (None, "No such file")],
+    [("{}", "`client_id` is missing"), ("no json", "JSON is malformed"), (None, "No such file")],
 )
 def test_file_of_credentials_that_cannot_be_used_is_named(
     server: StandIn, requester: Requester, tmp_path: Path, written: str | None, said: str

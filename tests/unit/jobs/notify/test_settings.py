@@ -44,7 +44,7 @@ def test_no_secret_of_a_route_is_shown(tmp_path: Path, target: str) -> None:
         ("metrics = ['failures']\n" + HOOK_TARGET, "metrics"),
         ("colour = 1\n" + HOOK_TARGET, "colour"),
         ("", "target"),
-        ("[notify.routes.target]\nkind = 'sms'\n", "target.kind: Invalid value 'sms'; there are webhook, alertmanager"),
+        ("[notify.routes.target]\nkind = 'sms'\n", "target.kind: there is no 'sms'; there are webhook, alertmanager"),
         (
             "events = ['alert.*', 'alert.opend']\n" + HOOK_TARGET,
             "events: there is no type 'alert.opend'; there are alert.",
