@@ -2,7 +2,8 @@
 it says becomes what is suspected.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Incident
 from schemas.times import HOUR_S
@@ -29,6 +30,24 @@ OF_FAILURES: tuple[Outcome, ...] = ("hard", "block", "expired")
 MANY = 30
 
 
+class Suspicion(NamedTuple):
+    """What is suspected where a customer's mail fails, and the pool of most of its mail of the hour, empty if none."""
+
+    hour: FoundHour
+    pool: str
+
+    def is_of_a_pool(self, incidents: Iterable[Incident]) -> bool:
+        """Whether one of these incidents is of that pool and says so already, while it goes on, or a person decided
+        about it."""
+        (_, place), outcome = self.hour.place, self.hour.outcome
+        return bool(self.pool) and any(
+            (each.dimension, each.value, each.outcome) == ("pool", f"{self.pool}@{place}", outcome)
+            and self.hour.hour in each.hours
+            and (each.open or each.state != "suspected")
+            for each in incidents
+        )
+
+
 class Untold:
     """Asks those whom `cells` reads, as `finder` does. One thread at a time."""
 
@@ -36,7 +55,7 @@ class Untold:
         self._cells = cells
         self._finder = finder
 
-    def found(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, FoundHour]:
+    def found(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, "Suspicion"]:
         """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
         with what is suspected there. `hit` are the provider-hours that are incidents.
 
@@ -46,10 +65,11 @@ class Untold:
             StoreError: the store failed.
         """
         accounts = self._cells.read(set(wanted.values()))
-        found, more = {}, {}
+        found: dict[str, Suspicion] = {}
+        more: dict[str, ProviderHour] = {}
         for customer, at in wanted.items():
             if one := self._asked(accounts, customer, at, hit):
-                found[customer] = one
+                found[customer] = Suspicion(one, accounts.company.get((customer, "pool"), ""))
             elif at[0] != EVERYWHERE and self._fails_elsewhere(accounts, customer, at):
                 more[customer] = at
         places = {(each, hour) for who, (_, hour) in more.items() for each in accounts.by_hour[hour][who]}
@@ -61,7 +81,7 @@ class Untold:
             if one is None and (EVERYWHERE, hour) in everywhere:
                 one = self._asked(accounts, customer, (EVERYWHERE, hour), hit)
             if one is not None:
-                found[customer] = one
+                found[customer] = Suspicion(one, accounts.company.get((customer, "pool"), ""))
         return found
 
     def _fails_elsewhere(self, accounts: Accounts, customer: str, at: ProviderHour) -> bool:

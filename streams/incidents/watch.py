@@ -156,15 +156,17 @@ class IncidentWatch:
             for each, places in failed.at.items()
             if self._fleet.senders(*(place := worst_place(places, of_hour=True)), TELLING) < MANY
         }
-        found = self._untold.found(wanted, self.excluded) if wanted else {}
+        asked = self._untold.found(wanted, self.excluded) if wanted else {}
         later = undated_expiries(
-            self._store, {each: at for each, at in failed.at.items() if each in failed.undated - found.keys()}
+            self._store, {each: at for each, at in failed.at.items() if each in failed.undated - asked.keys()}
         )
-        if not found and not later and not self._doubtful:
+        if not asked and not later and not self._doubtful:
             return {}
         worst = {each: worst_hour(places) for each, places in failed.at.items()}
         since_s = min(worst.values(), default=now_ms // 1000) - DAY_S - (LONGEST_S if later else 0)
         known = read_incidents(self._store, since_s).found
+        # What is suspected of a pool, or was until a person dismissed it, is not suspected of the provider as well.
+        found = {who: each.hour for who, each in asked.items() if not each.is_of_a_pool(known.values())}
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         in_force = read_incidents(self._store, since_s).in_force()
         suspected = [each for each in in_force if each.state == "suspected"]
