@@ -4,17 +4,18 @@ Nearly always nothing began together, and one small query says so.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.counts import finished_sql
-from schemas.incident import Example
+from schemas.incident import Example, Incident
 from schemas.listing import KINDS, WEIGHTS, ResourceKind
 from schemas.policy import NOT_GOOD, Policy
 from schemas.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
 from streams.incidents.hours import EXAMPLES, FoundHour, Place
 from streams.incidents.mass_listing import (
     LEAST_STRUCK,
+    WHY_FEW,
     Bad,
     Begun,
     History,
@@ -24,6 +25,7 @@ from streams.incidents.mass_listing import (
     Voter,
     history_of,
     mass,
+    may_be_mass,
     together,
 )
 from streams.io.store import Store, portions
@@ -154,7 +156,7 @@ class ListingLook:
             if each not in self._known:
                 self._known[each] = tuple(look.found(each))
             found += self._known[each]
-            hit |= {(each.place, hour.hour // HOUR_S) for hour in self._known[each]}
+            hit |= {(each.place, one.hour // HOUR_S) for one in self._known[each] if not one.suspected}
         return found
 
 
@@ -185,6 +187,10 @@ class _Look:
             said = mass(voters, busiest, established=established)
             if said is not None:
                 yield from _found_hours(group, of_family, said, matters, usual)
+                return
+            if group.place == group.begun[0].zone and (few := may_be_mass(voters, busiest)):
+                for each in _found_hours(group, of_family, few, matters, usual):
+                    yield each._replace(suspected=True, why=WHY_FEW)
                 return
 
     def _history(self, end_s: int) -> Mapping[str, History]:
@@ -289,6 +295,23 @@ def customers_listed(store: Store, changed: Collection[ListingHour], now_ms: int
         return set()
     since_s = min(each.from_ms for each in some) // 1000 - USED_WITHIN_S
     return customers_of(store, {(each.kind, each.resource) for each in some}, since_s, now_ms // 1000 + HOUR_S)
+
+
+def listed_together(
+    store: Store, incidents: Iterable[Incident], alarmed: Collection[str], now_ms: int
+) -> dict[str, Incident]:
+    """Of customers who alarm by what is listed those of whom it began with others', too few to tell whether the list
+    errs, by the incident that is suspected of it.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found: dict[str, Incident] = {}
+    for each in incidents:
+        if each.state == "suspected" and each.dimension == "listing":
+            listed = customers_listed(store, [(each.value, hour) for hour in each.hours], now_ms)
+            found |= dict.fromkeys(listed.intersection(alarmed), each)
+    return found
 
 
 def _begun(listing: ListingInterval) -> Begun:

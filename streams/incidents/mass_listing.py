@@ -4,7 +4,7 @@ A list errs, or lists a whole neighbourhood: then it names the addresses of cust
 their place. So it is asked whose matter each address would be. All addresses of one customer are one matter, and so
 are accounts with one From domain, and a shared pool of which one customer stands out as the cause. A fifth of those who
 can tell, three at least, are an incident; twenty are one in a fleet of any size, unless as many begin on that list in
-some ordinary hour.
+some ordinary hour. Where it is two, a fifth or more, too few can tell: it is suspected, and their alerts are held.
 
 It must not hide the bad. Who can tell has a good history, as in `detect`: many new accounts of one abuser are no
 incident, however many addresses they have. Only where nobody has a history, on a platform's first days, everybody is
@@ -25,6 +25,10 @@ WITHIN_MS = HOUR_MS
 #: So many of those who can tell must be struck, and such a share of them (a ratio), ...
 LEAST_STRUCK = 3
 SHARE = 0.2
+#: Where so many are, too few can tell.
+LEAST_SUSPECTED = 2
+#: What the incident says then.
+WHY_FEW = "too few of the fleet are listed there to tell whether the list errs"
 #: ... but no more than this, or so many times what began on the list in the busiest hour of the weeks before.
 MANY, TIMES = 20, 4
 #: A history is good from so many recipients on, all of them more than a day ago, ...
@@ -106,6 +110,16 @@ def mass(voters: Iterable[Voter], busiest: int, *, established: bool) -> Mass | 
     struck = sorted(each.name for each in able if each.struck)
     needed = max(LEAST_STRUCK, min(ceil(SHARE * len(able)), max(MANY, TIMES * busiest)))
     return Mass(tuple(struck), len(able) - len(struck)) if len(struck) >= needed else None
+
+
+def may_be_mass(voters: Iterable[Voter], busiest: int) -> Mass | None:
+    """Whether it may be an incident of which too few can tell: no hour of the weeks before was like it on that list,
+    and those who were struck have a good history, so that a list that errs is as likely as two who went bad at once.
+    To be asked of a list, not of a network: in that perhaps nobody else sends."""
+    able = [each for each in voters if each.history == "good"]
+    struck = sorted(each.name for each in able if each.struck)
+    is_unusual = len(struck) > busiest and len(struck) >= max(LEAST_SUSPECTED, ceil(SHARE * len(able)))
+    return Mass(tuple(struck), len(able) - len(struck)) if is_unusual else None
 
 
 def together(begun: Iterable[Begun]) -> Iterator[Together]:

@@ -24,7 +24,7 @@ from streams.incidents.finder import Finder
 from streams.incidents.fleet_cells import FleetCells
 from streams.incidents.given_up_later import LONGEST_S, may_be_of, undated_expiries
 from streams.incidents.hours import FoundHour, Looked, updated
-from streams.incidents.listing_look import ListingLook, customers_listed
+from streams.incidents.listing_look import ListingLook, customers_listed, listed_together
 from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
@@ -193,6 +193,17 @@ class IncidentWatch:
         known = read_incidents(self._store, since_s).found
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         return suspected_of(found, read_incidents(self._store, since_s).in_force())
+
+    def listed_together(self, alarmed: Collection[str], now_ms: int) -> dict[str, Incident]:
+        """`listed_together` of those that are in force.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if not alarmed:
+            return {}
+        in_force = read_incidents(self._store, now_ms // 1000 - DAY_S).in_force()
+        return listed_together(self._store, in_force, alarmed, now_ms)
 
     def _look_for(self, now_ms: int, alarmed: Collection[str], recent: set[int]) -> None:
         """Look at what may have struck some customers."""

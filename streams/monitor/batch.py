@@ -16,7 +16,6 @@ import numpy as np
 
 from schemas.alert import AlertEvent, Evidence
 from schemas.deployment import UNKNOWN, Deployment
-from schemas.incident import Incident
 from schemas.policy import Policy
 from schemas.policy_metric import REPORTED_SPAM, window_ms
 from schemas.providers import Providers
@@ -47,7 +46,7 @@ from streams.judge.verdict import RANK, Judgement, judge
 from streams.monitor.ahead import ReadAhead
 from streams.monitor.decided import DecidedBatch
 from streams.monitor.half_counted import NOBODY_WAITS, HalfCounted, LateTopic, with_uncounted
-from streams.monitor.holds import HoldWatch, released_now
+from streams.monitor.holds import HoldWatch, Suspects, released_now
 from streams.monitor.outgoing import OutgoingSender
 from streams.monitor.pooled import PoolJudge
 from streams.monitor.released import judged_since_releases
@@ -185,8 +184,7 @@ class BatchJudge:
         found = self._decided(wanted, now_ms, ahead)
         changed: set[str] = set()
         later: dict[str, int] = {}
-        untold: dict[str, Incident] = {}
-        complained: dict[str, Incident] = {}
+        suspects = Suspects()
         half_counted = NOBODY_WAITS
         if alarmed := {each.subject.customer for each in found.outcomes if alarms(each)}:
             # Is it they, or does it hit everybody? Then nobody is told.
@@ -198,16 +196,20 @@ class BatchJudge:
             later = self._alone.waiting(failed.at, now_ms)
             half_counted = self._half_counted.waiting(by_mail, now_ms)
             later |= half_counted.until
-            later |= self._settling.waiting(alarmed_by_listings(found.outcomes), now_ms)
+            by_listings = alarmed_by_listings(found.outcomes)
+            later |= self._settling.waiting(by_listings, now_ms)
             if later:
                 found = found.without(later)
-            untold = self._incidents.untold(failed.without(later), now_ms)
-            complained = self._incidents.complained_together(alarmed_by_complaints(found.outcomes), now_ms)
+            suspects = Suspects(
+                self._incidents.untold(failed.without(later), now_ms),
+                self._incidents.complained_together(alarmed_by_complaints(found.outcomes), now_ms),
+                self._incidents.listed_together(by_listings - later.keys(), now_ms),
+            )
         outcomes, lives = found.outcomes, found.lives
         if self.holds.known or any(map(alarms, outcomes)):
             # Are there so many that a person looks first?
             braking = self.policy.braking
-            outcomes, others = self.holds.apply(outcomes, lives.by_customer, braking, now_ms, untold, complained)
+            outcomes, others = self.holds.apply(outcomes, lives.by_customer, braking, now_ms, suspects)
             changed |= others
         reader = EvidenceReader(self._store, self._fbl, self.policy, now_ms, lives.since, self._left_out[0])
         evidence = alert_evidence(reader, outcomes)

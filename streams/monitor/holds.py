@@ -6,6 +6,7 @@ again and not another; operators are told before the hold is stored, so they may
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ from schemas.alert import Held
 from schemas.hold import Hold, HoldEvent, hold_event
 from schemas.incident import Incident
 from schemas.policy import Brake
-from schemas.policy_metric import Metric
+from schemas.policy_metric import LISTED_METRICS, Metric
 from schemas.times import DAY_MS, DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
 from streams.alerts.brake import as_held, covers, limit_of, newly_risen, next_hold, rises, with_held
@@ -55,6 +56,26 @@ ACTIVE_EVERY_MS = 300_000
 AHEAD_MS = 60_000
 
 
+NOBODY: Mapping[str, Incident] = MappingProxyType({})
+
+
+class Suspects(NamedTuple):
+    """By customer the incidents of which nobody can tell whether it is those or the customer: of a provider, of what
+    was complained of at once, and of what was listed together."""
+
+    mail: Mapping[str, Incident] = NOBODY
+    complained: Mapping[str, Incident] = NOBODY
+    listed: Mapping[str, Incident] = NOBODY
+
+    def cause_of(self, customer: str, metric: Metric) -> Incident | None:
+        """What a rise of this metric may be owed to."""
+        if metric in OF_COMPLAINTS:
+            return self.complained.get(customer)
+        if metric in LISTED_METRICS:
+            return self.listed.get(customer)
+        return self.mail.get(customer) if metric in OF_A_POOL else None
+
+
 class Applied(NamedTuple):
     """The outcomes with what is held, and who else belongs to a hold that began: judge these again."""
 
@@ -92,17 +113,15 @@ class HoldWatch:
         states: Mapping[str, Sequence[AlertState]],
         brake: Brake,
         now_ms: int,
-        untold: Mapping[str, Incident] | None = None,
-        complained: Mapping[str, Incident] | None = None,
+        suspects: "Suspects | None" = None,
     ) -> Applied:
-        """Hold what is to be held of a batch; `states` are all alerts of its customers before, by customer, `untold`
-        the incidents of those of whom nobody can tell whether it is the provider, and `complained` of whom nobody can
-        tell whether complaints are a batch of the provider's.
+        """Hold what is to be held of a batch; `states` are all alerts of its customers before, by customer, `suspects`
+        are those of whom nobody can tell.
 
         Raises:
             StoreError, BrokerError: what is stored by then may be repeated.
         """
-        suspected = self._suspected(outcomes, untold or {}, complained or {}, now_ms)
+        suspected = self._suspected(outcomes, suspects or Suspects(), now_ms)
         newly = newly_risen(outcomes, states, suspected.keys(), now_ms)
         again = self._counted(newly, brake, now_ms) if newly else set()
         if not suspected and not self.known and not any(each.held for some in states.values() for each in some):
@@ -160,24 +179,21 @@ class HoldWatch:
         return {str(customer) for (customer,) in self._store.rows(WHO_ROSE, asked)}
 
     def _suspected(
-        self,
-        outcomes: Sequence[SubjectOutcome],
-        untold: Mapping[str, Incident],
-        complained: Mapping[str, Incident],
-        now_ms: int,
+        self, outcomes: Sequence[SubjectOutcome], suspects: "Suspects", now_ms: int
     ) -> dict[SubjectRule, Held]:
         """The alerts that rise now and may be owed to an incident of a pool that is suspected and goes on, or to one
-        of a provider of which nobody can tell."""
+        of which nobody can tell."""
         metrics = {
             (each.customer, each.scope, each.rule): verdict.metric
             for outcome in outcomes
             for each, verdict in rises(outcome)
         }
         rising = {key for key, metric in metrics.items() if metric in OF_A_POOL}
-        causes = {key: untold[key[0]] for key in rising if key[0] in untold}
-        for key, metric in metrics.items():
-            if metric in OF_COMPLAINTS and key[0] in complained:
-                causes[key] = complained[key[0]]
+        causes = {
+            key: incident
+            for key, metric in metrics.items()
+            if (incident := suspects.cause_of(key[0], metric)) is not None
+        }
         holds = {each.id: as_held(self._hold_of(each, now_ms)) for each in causes.values()}
         found = {key: holds[each.id] for key, each in causes.items()}
         if not rising:

@@ -11,6 +11,7 @@ from jobs.operator.incidents import dismiss_incident
 from schemas.alert import Unjudged
 from schemas.incident import IncidentEvent
 from schemas.policy import load_policy
+from streams.incidents.mass_listing import WHY_FEW
 from streams.incidents.stored import read_incidents
 from streams.incidents.watch import IncidentWatch
 from streams.monitor.batch import BatchJudge
@@ -98,6 +99,54 @@ def test_list_that_names_many_accuses_nobody(
     assert accused(ground) == set()
     (incident,) = read_incidents(ground.store).in_force()
     assert not incident.open
+
+
+def test_two_of_a_small_fleet_whom_a_list_names_at_once_are_held(ground: Ground) -> None:
+    """Three addresses of two customers who have nothing in common: whether the list errs, nobody can tell. Who decides
+    that it does not is obeyed."""
+    customers, addresses = fleet(8), [address(number) for number in range(9)]
+    put_mail(ground, [*customers, customers[0]], addresses)
+    listed(ground, [addresses[0], addresses[1], addresses[8]], MINUTE)
+    judge = ground.judge()
+    settle(judge, customers, NOW_MS)
+    (incident,) = read_incidents(ground.store).in_force()
+    assert (incident.dimension, incident.value, incident.state) == ("listing", ZEN, "suspected")
+    assert (incident.struck, incident.spared, incident.why) == (2, 6, WHY_FEW)
+    assert {each.data.customer: each.data.held and each.data.held.id for each in ground.sent} == {
+        customers[0]: incident.id,
+        customers[1]: incident.id,
+    }
+    assert levels(ground) == dict.fromkeys(customers[:2], "critical")
+    ground.sent.clear()
+    later_ms = NOW_MS + 5 * MINUTE * 1000
+    dismiss_incident(ground.store, incident.id, by="Ida", why="both are spam traps", now_ms=later_ms)
+    settle(judge, customers, later_ms)
+    assert {(each.data.customer, each.data.kind, each.data.held) for each in ground.sent} == {
+        (each, "confirmed", None) for each in customers[:2]
+    }
+
+
+def test_third_who_is_listed_makes_an_incident_of_what_was_suspected(ground: Ground) -> None:
+    customers = fleet(9)
+    put_mail(ground, [*customers, customers[0]], [address(number) for number in range(10)])
+    listed(ground, [address(0), address(1), address(9)], MINUTE)
+    judge = ground.judge()
+    settle(judge, customers, NOW_MS)
+    later_ms = NOW_MS + 10 * MINUTE * 1000
+    listed(ground, [address(2)], -9 * MINUTE)
+    judge.refresh_incidents(later_ms)
+    settle(judge, customers, later_ms)
+    assert [(each.state, each.struck) for each in read_incidents(ground.store).in_force()] == [("detected", 3)]
+    assert set(levels(ground).values()) <= {"good"}
+
+
+def test_two_of_a_larger_fleet_are_each_its_own_matter(ground: Ground) -> None:
+    customers = fleet(20)
+    put_mail(ground, [*customers, customers[0]], [address(number) for number in range(21)])
+    listed(ground, [address(0), address(1), address(20)], MINUTE)
+    settle(ground.judge(), customers, NOW_MS)
+    assert accused(ground) == set(customers[:2])
+    assert read_incidents(ground.store).in_force() == []
 
 
 def test_those_are_asked_who_are_good_by_the_policy_in_force(ground: Ground) -> None:

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.times import HOUR_MS, MINUTE_MS
-from streams.incidents.mass_listing import WITHIN_MS, Bad, Begun, Mail, Voter, history_of, mass, together
+from streams.incidents.mass_listing import (
+    WITHIN_MS,
+    Bad,
+    Begun,
+    History,
+    Mail,
+    Voter,
+    history_of,
+    mass,
+    may_be_mass,
+    together,
+)
 
 CASES = tomllib.loads(Path(__file__).with_name("mass_listing.toml").read_text(encoding="utf-8"))["case"]
 ZEN = "zen.spamhaus.org"
@@ -105,3 +116,30 @@ def test_all_that_lie_within_an_hour_are_in_one_run(some: list[tuple[int, int]])
 )
 def test_history_is_good_by_the_policy_in_force(mail: Mail, bad: Bad, expected: str) -> None:
     assert history_of(mail, bad) == expected
+
+
+@pytest.mark.parametrize(
+    ("struck", "spared", "busiest", "suspected"),
+    [
+        (2, 6, 0, True),
+        (2, 8, 0, True),
+        (2, 9, 0, False),  # less than a fifth
+        (2, 0, 0, True),
+        (1, 0, 0, False),  # one is its own matter
+        (2, 6, 2, False),  # an hour of the weeks before was like it
+    ],
+)
+def test_two_of_a_small_fleet_may_be_a_list_that_errs(
+    struck: int,
+    spared: int,
+    busiest: int,
+    suspected: bool,
+) -> None:
+    voters = [Voter(f"v{number}", number < struck, "good") for number in range(struck + spared)]
+    assert mass(voters, busiest, established=True) is None
+    assert (may_be_mass(voters, busiest) is not None) == suspected
+
+
+def test_who_has_no_good_history_is_not_asked_whether_a_list_errs() -> None:
+    histories: tuple[History, ...] = ("none", "bad")
+    assert may_be_mass([Voter(each, True, each) for each in histories] + [Voter("a", True, "good")], 0) is None
