@@ -70,7 +70,9 @@ class Untold:
         for customer, at in wanted.items():
             if one := self._asked(accounts, customer, at, hit):
                 found[customer] = Suspicion(one, accounts.company.get((customer, "pool"), ""))
-            elif at[0] != EVERYWHERE and self._fails_elsewhere(accounts, customer, at):
+            elif at[0] == EVERYWHERE:
+                more[customer] = _worst_single(accounts, customer, at)
+            elif self._fails_elsewhere(accounts, customer, at):
                 more[customer] = at
         places = {(each, hour) for who, (_, hour) in more.items() for each in accounts.by_hour[hour][who]}
         everywhere = {(EVERYWHERE, hour) for _, hour in more.values() if _senders(accounts, hour) < MANY}
@@ -78,7 +80,7 @@ class Untold:
             accounts = self._cells.read(places | everywhere)
         for customer, (place, hour) in more.items():
             one = self._asked_of_several(accounts, customer, place, hour, hit)
-            if one is None and (EVERYWHERE, hour) in everywhere:
+            if one is None and wanted[customer][0] != EVERYWHERE and (EVERYWHERE, hour) in everywhere:
                 one = self._asked(accounts, customer, (EVERYWHERE, hour), hit)
             if one is not None:
                 found[customer] = Suspicion(one, accounts.company.get((customer, "pool"), ""))
@@ -158,6 +160,13 @@ def _here(accounts: Accounts, customer: str, at: ProviderHour) -> CellCounts:
     place, hour = at
     cells = accounts.by_hour.get(hour, {}).get(customer, {})
     return sum_of(cells.values() if place == EVERYWHERE else [cells.get(place, NOTHING)])
+
+
+def _worst_single(accounts: Accounts, customer: str, at: ProviderHour) -> ProviderHour:
+    """The provider at which most of a customer's mail of the hour failed."""
+    hour, outcome = at[1], _worst(_here(accounts, customer, at))
+    cells = accounts.by_hour.get(hour, {}).get(customer, {})
+    return max(cells, key=lambda place: (cells[place].seen(outcome).failed, place), default=EVERYWHERE), hour
 
 
 def _worst(cells: CellCounts) -> Outcome:

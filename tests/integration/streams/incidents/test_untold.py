@@ -165,3 +165,15 @@ def test_two_providers_that_refuse_at_once_are_not_taken_for_bad_lists(ground: G
     assert {each.why for each in read_incidents(ground.store).in_force() if each.state == "suspected"} == {
         "too few sent to tell whether it is the places: several failed at once, and mail to the others did not"
     }
+
+
+def test_two_providers_of_like_size_that_refuse_a_first_day_are_not_taken_for_bad_lists(ground: Ground) -> None:
+    """Of nobody's mail most failed at one of them, so that it seems to fail everywhere."""
+    chance = random.Random(14)
+    for each in "abcd":
+        ground.put(*mail(each, HOUR_11 + 20 * MINUTE, 900, 0.004, chance))
+        refused = [Row(HOUR_11 + 20 * MINUTE, 15, 90, provider=at, customer=each) for at in ("yahoo", "microsoft")]
+        ground.put(*refused)
+    ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 900, 0.2, chance))
+    ground.judge().judge_customers([*"abcd", "bought"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({*"abcd"}, {"bought"})
