@@ -167,7 +167,7 @@ def test_two_providers_that_refuse_at_once_are_not_taken_for_bad_lists(ground: G
     }
 
 
-def test_two_providers_of_like_size_that_refuse_a_first_day_are_not_taken_for_bad_lists(ground: Ground) -> None:
+def test_two_providers_of_like_size_that_refuse_are_not_taken_for_bad_lists(ground: Ground) -> None:
     """Of nobody's mail most failed at one of them, so that it seems to fail everywhere."""
     chance = random.Random(14)
     for each in "abcd":
