@@ -11,8 +11,8 @@
 # Why it matters: who tries again on SMTPException sends the mail a second time (and a third, while the relay says 421), who
 #   takes 5yz for final gives up on mail that arrived. Call quit() with its errors suppressed, after the result of
 #   send_message() is kept, and look at what connect() returns.
-# Source: RFC 5321 section 4.2.2: 421 "may be a reply to any command if the service knows it must shut down"; section 4.1.1.10
-#   says of QUIT that it ends the channel, not the mail; section 3.1 of a greeting of 554
+# Source: RFC 5321: 421 is allowed after any command of a server that is about to stop (section 4.2.2); QUIT ends the
+#   session and says nothing of mail that was taken (4.1.1.10); a greeting of 554 offers no service (3.1)
 set -euo pipefail
 python3 -W ignore - <<'PYTHON'
 import smtplib
