@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from jobs.poll.requesting import BadCredentialError, PollError, Requester
+from schemas.plain_fault import field_first
 from schemas.poll import PostmasterSettings, SndsSettings
 from streams.io.whole_file import replace_file
 
@@ -194,7 +195,7 @@ def _read(path: str, shape: type[C], place: str) -> C:
         raise BadCredentialError(f"{place}.credentials_file: {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # The message of msgspec names the field, never what is in it.
-        raise BadCredentialError(f"{place}.credentials_file: {path}: {error}") from None
+        raise BadCredentialError(f"{place}.credentials_file: {path}: {field_first(str(error))}") from None
 
 
 def _keep(path: str, refresh_token: str, place: str) -> None:
@@ -209,7 +210,7 @@ def _keep(path: str, refresh_token: str, place: str) -> None:
         message = f"{place}.credentials_file: {path}: the refresh token cannot be kept: {error.strerror}"
         raise BadCredentialError(message) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadCredentialError(f"{place}.credentials_file: {path}: {error}") from None
+        raise BadCredentialError(f"{place}.credentials_file: {path}: {field_first(str(error))}") from None
 
 
 def _of_command(command: Sequence[str], place: str) -> str:
