@@ -139,7 +139,12 @@ def _is_struck_with_others(outcome: Outcome, accounts: Sequence[Account], usual:
 
 def _struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:
     """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared."""
-    struck = {vote.account.owner for vote in votes if vote.weight >= STRUCK}
+    struck = {
+        vote.account.owner
+        for vote in votes
+        # A single failure among the few mails of an hour is chance.
+        if vote.weight >= STRUCK and (vote.account.here.failed > 1 or vote.account.owner == mine.owner)
+    }
     return struck if mine.owner in struck and all(vote.weight > -STRUCK for vote in votes) else set()
 
 

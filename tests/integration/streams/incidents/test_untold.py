@@ -177,3 +177,12 @@ def test_two_providers_of_like_size_that_refuse_are_not_taken_for_bad_lists(grou
     ground.put(*mail("bought", HOUR_11 + 20 * MINUTE, 900, 0.2, chance))
     ground.judge().judge_customers([*"abcd", "bought"], NOW_MS)
     assert (held(ground), suspended(ground)) == ({*"abcd"}, {"bought"})
+
+
+def test_single_failure_of_another_one_is_no_witness_that_all_mail_fails(ground: Ground) -> None:
+    """On a first day, in an hour in which the other one sends three."""
+    chance = random.Random(15)
+    ground.put(*mail("bad", HOUR_11 + 20 * MINUTE, 600, 0.26, chance))
+    ground.put(Row(HOUR_11 + 20 * MINUTE, 2, 1, provider="yahoo", customer="good"))
+    ground.judge().judge_customers(["bad", "good"], NOW_MS)
+    assert (held(ground), suspended(ground)) == (set(), {"bad"})
