@@ -10,6 +10,7 @@ import httpx
 from api.client import questions
 from api.client.questions import Pages
 from api.client.wire import UNKNOWN, ApiProblemError, Call, Row, T, after, answer, still_so, wait_s
+from api.client.whole_answer import not_in_time
 from api.routes.models.alerts import Alert
 from schemas.alert import AlertEvent
 
@@ -39,7 +40,8 @@ def _lists(question: Callable[P, Pages[Row]]) -> Callable[Concatenate["AsyncClie
 class AsyncClient:
     """Asks the interface at `url` with a key. Use it in an `async with` block, or close it.
 
-    A request that only reads is tried again after 429 and 503, when the answer says.
+    A request that only reads is tried again after 429 and 503, when the answer says. `timeout_s` is the time for a whole
+    answer.
 
     Raises (whatever is asked):
         ApiProblemError: it was refused.
@@ -51,6 +53,7 @@ class AsyncClient:
     ) -> None:
         headers = {"Authorization": f"Bearer {key.strip()}", "Accept": "application/json"}
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+        self._timeout_s = timeout_s
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -65,11 +68,18 @@ class AsyncClient:
     async def send(self, asked: Call[T]) -> T:
         """Send any request (`api.client.wire`)."""
         for tried in range(1, 100):
-            response = await self._http.request(asked.method, asked.path, params=asked.parameters, json=asked.body)
+            response = await self._response(asked)
             if (wait := wait_s(asked, response, tried)) is None:
                 break
             await asyncio.sleep(wait)
         return answer(asked, response)
+
+    async def _response(self, asked: Call[T]) -> httpx.Response:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._http.request(asked.method, asked.path, params=asked.parameters, json=asked.body)
+        except TimeoutError as error:
+            raise not_in_time(self._timeout_s) from error
 
     async def _pages(self, asked: Pages[Row]) -> AsyncIterator[Row]:
         following: Call[Any] | None = asked.first

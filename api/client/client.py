@@ -10,6 +10,7 @@ import httpx
 from api.client import questions
 from api.client.questions import Pages
 from api.client.wire import UNKNOWN, ApiProblemError, Call, Row, T, after, answer, still_so, wait_s
+from api.client.whole_answer import Connections
 from api.routes.models.alerts import Alert
 from schemas.alert import AlertEvent
 
@@ -39,7 +40,8 @@ def _lists(question: Callable[P, Pages[Row]]) -> Callable[Concatenate["Client", 
 class Client:
     """Asks the interface at `url` with a key. Use it in a `with` block, or close it. Not for several threads at once.
 
-    A request that only reads is tried again after 429 and 503, when the answer says.
+    A request that only reads is tried again after 429 and 503, when the answer says. `timeout_s` is the time for a whole
+    answer.
 
     Raises (whatever is asked):
         ApiProblemError: it was refused.
@@ -51,6 +53,8 @@ class Client:
     ) -> None:
         headers = {"Authorization": f"Bearer {key.strip()}", "Accept": "application/json"}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+        self._timeout_s = timeout_s
+        self._connections = Connections()
 
     def __enter__(self) -> "Client":
         return self
@@ -65,7 +69,14 @@ class Client:
     def send(self, asked: Call[T]) -> T:
         """Send any request (`api.client.wire`)."""
         for tried in range(1, 100):
-            response = self._http.request(asked.method, asked.path, params=asked.parameters, json=asked.body)
+            with self._connections.within(self._timeout_s):
+                response = self._http.request(
+                    asked.method,
+                    asked.path,
+                    params=asked.parameters,
+                    json=asked.body,
+                    extensions={"trace": self._connections.note},
+                )
             if (wait := wait_s(asked, response, tried)) is None:
                 break
             time.sleep(wait)
