@@ -9,8 +9,8 @@ import httpx
 
 from api.client import questions
 from api.client.questions import Pages
-from api.client.wire import UNKNOWN, ApiProblemError, Call, Row, T, after, answer, still_so, wait_s
 from api.client.whole_answer import Connections
+from api.client.wire import UNKNOWN, ApiProblemError, Call, Row, T, after, answer, still_so, wait_s
 from api.routes.models.alerts import Alert
 from schemas.alert import AlertEvent
 
@@ -40,8 +40,7 @@ def _lists(question: Callable[P, Pages[Row]]) -> Callable[Concatenate["Client", 
 class Client:
     """Asks the interface at `url` with a key. Use it in a `with` block, or close it. Not for several threads at once.
 
-    A request that only reads is tried again after 429 and 503, when the answer says. `timeout_s` is the time for a whole
-    answer.
+    A request that only reads is tried again after 429 and 503, when the answer says. `timeout_s` is for a whole answer.
 
     Raises (whatever is asked):
         ApiProblemError: it was refused.

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Protocol
 
+from jobs.resend.line_ends import LineEnds
 from streams.adapt import AdaptError
 
 if sys.version_info >= (3, 14):
@@ -119,10 +120,8 @@ class Unpacked(io.RawIOBase):
         return taken
 
     def _plain(self, size: int) -> bytes:
-        if held := self._held:
-            self._held = b""
-            return held
-        return self._stream.read(size)
+        held, self._held = self._held, b""
+        return held + self._stream.read(max(size - len(held), 0))
 
     def _unpacked(self) -> bytes:
         """Some text; empty at the end, and where what follows cannot be unpacked."""
@@ -173,13 +172,14 @@ class Unpacked(io.RawIOBase):
 
 
 def unpacked(stream: IO[bytes], name: str = "") -> tuple[io.BufferedReader, Unpacked]:
-    """A file to read the text of `stream` from, and what knows of problems with its packing.
+    """A file to read the text of `stream` from, whose lines end with a line feed, and what knows of problems with its
+    packing.
 
     Raises:
         AdaptError: it is packed, and no text can be had of it.
     """
     raw = Unpacked(stream, name)
-    return io.BufferedReader(raw, PIECE), raw
+    return io.BufferedReader(LineEnds(raw), PIECE), raw
 
 
 class _Continued(io.RawIOBase):

@@ -50,7 +50,7 @@ def test_second_answer_over_one_connection_has_the_same_time() -> None:
     ):
         with pytest.raises(ApiProblemError, match="not this interface"):
             client.standing()
-        with pytest.raises(httpx.TimeoutException, match="no whole answer within 0.3 s"):
+        with pytest.raises(httpx.TimeoutException, match=r"no whole answer within 0\.3 s"):
             client.standing()
 
 
