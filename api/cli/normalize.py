@@ -22,8 +22,9 @@ from jobs.resend.bad_records import BadRecord, BadRecords
 from jobs.resend.file_kind import HEAD_BYTES
 from jobs.resend.ingest_file import LOGS, Event, read_events
 from jobs.resend.inputs import STDIN, find_inputs
-from jobs.resend.read_inputs import InputsReader, ReadInput
+from jobs.resend.read_inputs import YEARLESS, InputsReader, ReadInput
 from jobs.resend.unpack import continued, unpacked
+from jobs.resend.years import WithYears, Years, has_leap_day
 from schemas.event import MAX_EVENT_BYTES
 from schemas.settings import Settings
 from streams.adapt import LISTING_FORMATS, AdaptError, Context, adapter, listing_adapter
@@ -127,8 +128,11 @@ def _read(raw: bytes, rest: IO[bytes], format_name: str, context: Context) -> It
     if not raw.strip():
         yield "standard input is empty"
         return
-    if len(raw) > MAX_EVENT_BYTES:
-        yield from read_events(continued(raw, rest), format_name, context)
+    now_ms = context.now_ms()
+    years = Years(now_ms) if format_name in YEARLESS and now_ms is not None and has_leap_day(BytesIO(raw)) else None
+    if len(raw) > MAX_EVENT_BYTES or years is not None:
+        whole = continued(raw, rest)
+        yield from read_events(WithYears(whole, years) if years else whole, format_name, context)
         return
     try:
         events: Sequence[Event] = (listing_adapter if format_name in LISTING_FORMATS else adapter)(format_name)(

@@ -3,7 +3,8 @@
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -13,7 +14,8 @@ from streams.io.whole_time import watch_here, within
 _CLOSED = -1
 
 
-class _Opened(NamedTuple):
+@dataclass
+class _Opened:
     sock: socket.socket
 
 

@@ -13,8 +13,12 @@ from jobs.resend.file_kind import KeepsHead
 from jobs.resend.ingest_file import AnyAdapter, Event, read_events, read_mail, reader
 from jobs.resend.inputs import STDIN, Input, delivered_ms, is_of_maildir
 from jobs.resend.unpack import unpacked
+from jobs.resend.years import WithYears, Years, years_of
 from schemas.settings import SettingsError
-from streams.adapt import MAILS, Context
+from streams.adapt import MAILS, Context, exim, postfix_entry
+
+#: Logs whose lines may have no year.
+YEARLESS = frozenset({postfix_entry.NAME, exim.NAME})
 
 
 @dataclass
@@ -51,6 +55,7 @@ class InputsReader:
         self._check = check
         self._done = done
         self._adapt: AnyAdapter = reader(format_name)
+        self._years: Years | None = None
 
     def events(self) -> Iterator[Event | BadRecord]:
         """The events of all, and in their place the records that are bad.
@@ -59,6 +64,9 @@ class InputsReader:
             SettingsError: a file cannot be read.
             AdaptError: a file is packed, and no text can be had of it.
         """
+        if self._format_name in YEARLESS:
+            paths = (path for each in self._inputs for path in each.paths if path.is_file())
+            self._years = years_of(paths, self._context.now_ms())
         for each in self._inputs:
             outcome = ReadInput(each.name)
             for found in self._mails(each, outcome) if each.is_folder else self._file(each, outcome):
@@ -77,7 +85,8 @@ class InputsReader:
             if self._format_name in MAILS and any(map(is_of_maildir, each.paths)):
                 yield from read_mail(source, self._adapt, self._context, delivered_ms(each.paths[0]))
             else:
-                yield from read_events(source, self._format_name, self._context, self._adapt)
+                lines = WithYears(source, self._years) if self._years else source
+                yield from read_events(lines, self._format_name, self._context, self._adapt)
             outcome.head = outcome.head or source.head
             if packing.problem:
                 outcome.problems.append(packing.problem)
