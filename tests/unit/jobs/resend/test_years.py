@@ -15,7 +15,7 @@ from schemas.times import utc_time
 from streams.adapt import Context, FormatOptions
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-POSTFIX = "{} mx postfix/smtp[8]: AA22CC33D{}: to=<a@b.example>, relay=mx[192.0.2.1]:25, dsn=2.0.0, status=sent (250 ok)"
+POSTFIX = (
     "{} mx1 postfix/smtp[8]: AA22CC33D{}: to=<a@b.example>, relay=mx[192.0.2.1]:25, dsn=2.0.0, status=sent (250 ok)"
 )
 #: Exim's, through the system log.
