@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
+from jobs.resend.ingest_file import Readable
 from jobs.resend.unpack import PIECE, unpacked
 from schemas.times import utc_time
 from streams.adapt import AdaptError
@@ -24,16 +25,6 @@ _MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun 
 _LEAP = (2, 29)
 #: A month that is earlier by more than these is of the next year: lines of several programs cross.
 _HALF_A_YEAR = 6
-
-
-class Lines(Protocol):
-    """What is read of a file."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """So many bytes, or all."""
-
-    def readline(self, size: int = -1, /) -> bytes:
-        """A line, or so many bytes of it."""
 
 
 class Years:
@@ -77,7 +68,7 @@ class Years:
 class WithYears:
     """A log whose lines are given their years as it is read."""
 
-    def __init__(self, lines: Lines, years: Years) -> None:
+    def __init__(self, lines: Readable, years: Years) -> None:
         self._lines, self._years = lines, years
         self._at_begin = True
 
