@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from schemas.policy_metric import BURNS, LISTED_METRICS, Metric, window_ms
 from streams.alerts.outcome import SubjectOutcome, alarming
+from streams.subjects.alarm import Alarm
 
 #: What a mailbox provider may do to everybody.
 OF_MAIL: frozenset[Metric] = frozenset({"complaint", "failure", "block"})
@@ -18,22 +19,26 @@ def alarmed_by_listings(outcomes: Iterable[SubjectOutcome]) -> set[str]:
     }
 
 
-def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> dict[str, int]:
-    """The customers who newly reach such a level because of how their mail fares, with the length (ms) of the shortest
-    window that says so: what failed before is not what they alarm by."""
+def alarmed_by_mail(outcomes: Iterable[SubjectOutcome]) -> dict[str, Alarm]:
+    """The customers who newly reach such a level because of how their mail fares: what failed before the shortest
+    window that says so, or of other mail than that of those scopes, is not what they alarm by."""
     return _alarmed(outcomes, OF_MAIL)
 
 
 def alarmed_by_complaints(outcomes: Iterable[SubjectOutcome]) -> dict[str, int]:
-    """The same of those who do because of complaints."""
-    return _alarmed(outcomes, frozenset({"complaint"}))
+    """Those who do because of complaints, with the length (ms) of the shortest window."""
+    return {each: alarm.length_ms for each, alarm in _alarmed(outcomes, frozenset({"complaint"})).items()}
 
 
-def _alarmed(outcomes: Iterable[SubjectOutcome], metrics: frozenset[Metric]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _alarmed(outcomes: Iterable[SubjectOutcome], metrics: frozenset[Metric]) -> dict[str, Alarm]:
+    found: dict[str, Alarm] = {}
     for outcome in outcomes:
         for verdict in alarming(outcome):
             if BURNS.get(verdict.metric, verdict.metric) in metrics:
-                customer, length = outcome.subject.customer, window_ms(verdict.window)
-                found[customer] = min(length, found.get(customer, length))
+                customer, alarm = outcome.subject.customer, Alarm(window_ms(verdict.window), frozenset({outcome.key[1]}))
+                known = found.setdefault(customer, alarm)
+                if alarm.length_ms < known.length_ms:
+                    found[customer] = alarm
+                elif alarm.length_ms == known.length_ms:
+                    found[customer] = known._replace(scopes=known.scopes | alarm.scopes)
     return found

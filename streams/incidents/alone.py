@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
+from schemas.scope import CUSTOMER
 from schemas.times import DAY_S, HOUR_S, MINUTE_MS
 from streams.io.store import Store, portions
+from streams.subjects.alarm import Alarm
 from streams.subjects.left_out import NOT_LEFT_OUT, KnownLeftOut
+from streams.subjects.scopes import SCOPES
 from streams.subjects.totals import bound
 
 #: The share of a customer's failures at one provider (a ratio) from which on it is that alone.
@@ -35,6 +38,10 @@ WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
 GROUP BY customer, value, hour
 HAVING failed > 0
 """  # noqa: S608 - made of texts of this project only
+#: The same by scope, of those who alarm by a part of their mail.
+FAILING_BY_SCOPE = FAILING.replace("FROM counts", f", arrayJoin({SCOPES}) AS scope FROM counts").replace(
+    "GROUP BY", "GROUP BY scope,"
+)
 
 SENDERS = f"""
 SELECT value, hour, count()
@@ -120,24 +127,27 @@ class Alone:
         }
 
 
-def failed_at(store: Store, alarmed: Mapping[str, int], now_ms: int, left_out: KnownLeftOut = None) -> FailedOf:
-    """How much of the mail of those who alarm failed where and when, of what counts, in as many ms as each alarms by,
-    and in the last days at most. Who had none is not in it. What is `left_out` is no part of it, as far as that is
-    known.
+def failed_at(store: Store, alarmed: Mapping[str, Alarm], now_ms: int, left_out: KnownLeftOut = None) -> FailedOf:
+    """How much of the mail of those who alarm failed where and when, of what counts: of the scopes and in the window
+    that each alarms by, and in the last days at most. Who had none is not in it. What is `left_out` is no part of it,
+    as far as that is known.
 
     Raises:
         StoreError: the store failed.
     """
     failed: dict[str, dict[Place, int]] = defaultdict(dict)
     undated: set[str] = set()
-    asked = {"since": max(0, now_ms // 1000 - SINCE_S)}
-    for part in portions(store, sorted(alarmed)):
-        found = store.rows(*bound(FAILING, {"customers": part, **asked}, left_out))
-        for customer, provider, hour, count, is_undated in found:
-            if (int(hour) + HOUR_S) * 1000 > now_ms - alarmed[str(customer)]:
-                failed[str(customer)][Place(str(provider), int(hour))] = int(count)
-                if is_undated:
-                    undated.add(str(customer))
+    whole = sorted(each for each, alarm in alarmed.items() if CUSTOMER in alarm.scopes)
+    for sql, some in ((FAILING, whole), (FAILING_BY_SCOPE, sorted(alarmed.keys() - set(whole)))):
+        for part in portions(store, some):
+            asked = {"customers": part, "since": max(0, now_ms // 1000 - SINCE_S)}
+            for customer, provider, hour, count, is_undated, *scope in store.rows(*bound(sql, asked, left_out)):
+                alarm, place = alarmed[str(customer)], Place(str(provider), int(hour))
+                if (place.hour + HOUR_S) * 1000 > now_ms - alarm.length_ms and alarm.scopes.issuperset(scope):
+                    of = failed[str(customer)]
+                    # What two scopes share is counted once.
+                    of[place] = max(int(count), of.get(place, 0))
+                    undated |= {str(customer)} if is_undated else set()
     return FailedOf(failed, frozenset(undated))
 
 

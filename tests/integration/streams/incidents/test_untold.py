@@ -186,3 +186,14 @@ def test_single_failure_of_another_one_is_no_witness_that_all_mail_fails(ground:
     ground.put(Row(HOUR_11 + 20 * MINUTE, 2, 1, provider="yahoo", customer="good"))
     ground.judge().judge_customers(["bad", "good"], NOW_MS)
     assert (held(ground), suspended(ground)) == (set(), {"bad"})
+
+
+def test_worst_hour_of_a_stream_that_alarms_is_one_of_that_stream(ground: Ground) -> None:
+    """In numbers more failed of another stream within the same day, whose mail is good."""
+    chance = random.Random(16)
+    offers = [row._replace(stream="offers") for row in mail("a", HOUR_11 - 2 * HOUR, 200, 0.005, chance, "gmail")]
+    ground.put(*(row for day in range(2, 8) for row in mail("a", HOUR_11 - day * DAY, 3_000, 0.005, chance)))
+    ground.put(*mail("a", HOUR_11 - 4 * HOUR, 30_000, 0.012, chance), *offers)
+    ground.judge().judge_customers(["a"], NOW_MS)
+    assert {each.data.scope for each in ground.sent if each.data.level == "critical"} == {"stream:offers"}
+    assert (held(ground), suspended(ground)) == ({"a"}, set())
