@@ -118,6 +118,13 @@ WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
     AND toStartOfHour(bucket) < toDateTime({{until:UInt32}}) AND {NOT_LEFT_OUT}
 GROUP BY customer, value
 """  # noqa: S608 - made of texts of this project only
+#: Of one customer since an hour.
+ALL_MAIL = f"""
+SELECT sum(hard), sum(block), sum(expired), sum(complained), toInt64({finished_sql("sum({})")}), sum(delivered)
+FROM counts
+WHERE dimension = 'provider' AND customer = {{customer:String}}
+    AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}}) AND {NOT_LEFT_OUT}
+"""  # noqa: S608 - made of texts of this project only
 #: The pool, sending address and From domain that most of a customer's mail has.
 COMPANY = f"""
 SELECT customer, dimension, argMax(value, n)
@@ -307,6 +314,15 @@ class Cells:
             for customer, dimension, value in self._store.rows(COMPANY, {"customers": part, "hours": list(hours)}):
                 found[str(customer), str(dimension)] = str(value)
         return found
+
+    def all_mail(self, customer: str, since: int) -> CellCounts:
+        """What a customer has at all providers since an hour (epoch s), of what counts.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        ((*numbers,),) = self.rows(ALL_MAIL, {"customer": customer, "since": since})
+        return CellCounts(*map(int, numbers))
 
     def by_minute(
         self, place: str, hour: int, customers: Collection[str], without: Collection[str]

@@ -1,8 +1,8 @@
 """Whether complaints that somebody alarms by may be a provider's batch, where too few send there to tell: on a
 platform's first day, and in a tiny fleet.
 
-Of each batch that three of good history meet `days` and `arrivals` make an incident. Where two do, of any history, of
-whom nobody who sent there was spared, and whose mail to other providers that report is not complained of, nobody can
+Of each batch that three of good history meet `days` and `arrivals` make an incident. Where two do, of any history,
+where hardly anybody who sent there was spared, and whose mail to other providers that report is not complained of, nobody can
 tell whether it is the provider or they; so their alerts are held. All is asked of the window that alarms.
 """
 
@@ -25,6 +25,9 @@ MANY = 30
 UNTOLD_S = 6 * HOUR_S
 #: A single complaint of some hundreds is chance; two are not.
 LEAST_COMPLAINED = 2
+#: The share of the others' weight that those who were struck must have, where somebody was spared: a window is longer
+#: than most batches, so of a few who send there little one is hardly complained of by chance.
+SHARE = 2 / 3
 #: Why it is only suspected, as operators are told.
 WHY = "too few sent there to tell whether the complaints are a batch of the provider's"
 
@@ -70,8 +73,8 @@ class ReportedMail(NamedTuple):
 
 
 def may_be_a_batch(accounts: Sequence[Account], customer: str) -> bool:
-    """Whether a customer and an independent second one were complained of at a provider, nobody was clearly spared
-    there, and its own mail elsewhere is not complained of."""
+    """Whether a customer and an independent second one were complained of at a provider, the others there more clearly
+    than some were spared, and its own mail elsewhere is not complained of."""
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None or mine.here.failed < LEAST_COMPLAINED:
         return False
@@ -83,7 +86,9 @@ def may_be_a_batch(accounts: Sequence[Account], customer: str) -> bool:
         return False
     several = {each.owner for each in accounts if each.here.failed >= LEAST_COMPLAINED}
     struck = {owner for owner, weight in votes.items() if weight >= MOST and owner in several}
-    return len(struck) > 1 and all(weight > -STRUCK for weight in votes.values())
+    others = [weight for owner, weight in votes.items() if owner != mine.owner]
+    pro, contra = (sum(max(each * sign, 0.0) for each in others) for sign in (1, -1))
+    return len(struck) > 1 and (all(each > -STRUCK for each in others) or pro >= SHARE * (pro + contra))
 
 
 class ComplainedTogether:

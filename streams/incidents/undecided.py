@@ -65,7 +65,7 @@ def nobody_can_tell(
     if mine is None:
         return _is_struck_with_others(outcome, accounts, usual, customer)
     raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
-    struck = _struck_with(mine, weighed(outcome, able, usual, raised))
+    struck = struck_with(mine, weighed(outcome, able, usual, raised))
     if not struck or (several and not _is_spared_elsewhere(outcome, mine, usual, raised)):
         return False
     if is_new:
@@ -81,7 +81,7 @@ def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, c
     able = who_can_tell(outcome, accounts)
     mine = next((each for each in able if each.customer == customer), None)
     return mine is not None and any(
-        _struck_with(mine, weighed(outcome, able, usual, raised)) for raised in RAISED if raised <= mine.here.rate
+        struck_with(mine, weighed(outcome, able, usual, raised)) for raised in RAISED if raised <= mine.here.rate
     )
 
 
@@ -94,7 +94,7 @@ def given_up_everywhere(accounts: Sequence[Account], usual: Seen, customer: str,
     if mine is None or mine.here.rate < LEAST_GIVEN_UP:
         return False
     raised = max(each for each in RAISED if each <= mine.here.rate)
-    struck = _struck_with(mine, weighed("expired", told, usual, raised))
+    struck = struck_with(mine, weighed("expired", told, usual, raised))
     if len(struck) != 1:
         return bool(struck)
     is_bad = mine.history.total >= LEAST_HISTORY and mine.history.rate >= mine.bad["expired"]
@@ -132,12 +132,12 @@ def _is_struck_with_others(outcome: Outcome, accounts: Sequence[Account], usual:
         return False
     raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
     able = [each for each in who_can_tell(outcome, accounts) if each.owner != mine.owner]
-    struck = _struck_with(mine, weighed(outcome, [*able, mine], usual, raised))
+    struck = struck_with(mine, weighed(outcome, [*able, mine], usual, raised))
     elsewhere = weighed(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)
     return len(struck) > LEAST_OTHERS and all(vote.weight < STRUCK for vote in elsewhere)
 
 
-def _struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:
+def struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:
     """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared."""
     struck = {
         vote.account.owner

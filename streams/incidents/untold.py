@@ -2,15 +2,16 @@
 it says becomes what is suspected.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Incident
 from schemas.times import HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, CellCounts, sum_of
-from streams.incidents.alone import TELLING, Place
+from streams.incidents.alone import TELLING, FailedAt, Place
 from streams.incidents.cells import Cells
 from streams.incidents.detect import Account, Finding, Outcome, in_minutes
+from streams.incidents.doubtful_hours import WHY_HOURS, hours_with_most, is_doubtful, may_be_of
 from streams.incidents.finder import Finder, is_beside
 from streams.incidents.hours import FoundHour
 from streams.incidents.undecided import (
@@ -55,11 +56,19 @@ class Untold:
         self._cells = cells
         self._finder = finder
 
-    def found(self, wanted: Mapping[str, ProviderHour], hit: Collection[ProviderHour]) -> dict[str, "Suspicion"]:
+    def found(
+        self,
+        wanted: Mapping[str, ProviderHour],
+        hit: Collection[ProviderHour],
+        failed: FailedAt,
+        senders: Callable[[str, int], int],
+    ) -> dict[str, "Suspicion"]:
         """Of customers who fail most at a place and hour each, those of whom nobody can tell whether it is the place;
         with what is suspected there. `hit` are the provider-hours that are incidents.
 
-        Of those whose mail elsewhere in that hour fails as well it is asked, too, whether it is several places, or all.
+        Of those whose mail elsewhere in that hour fails as well it is asked, too, whether it is several places, or all;
+        and of who is left whether it is several hours, by all that `failed` of their mail. `senders` says how many sent
+        enough to tell at a place and hour.
 
         Raises:
             StoreError: the store failed.
@@ -84,7 +93,37 @@ class Untold:
                 one = self._asked(accounts, customer, (EVERYWHERE, hour), hit)
             if one is not None:
                 found[customer] = Suspicion(one, accounts.company.get((customer, "pool"), ""))
+        for customer in sorted(wanted.keys() - found.keys()):
+            some = {at for at in failed[customer] if senders(*at) < MANY}
+            if (places := hours_with_most(failed[customer], some)) and (
+                one := self._asked_of_hours(customer, places, failed[customer])
+            ):
+                found[customer] = one
         return found
+
+    def _asked_of_hours(
+        self, customer: str, places: Collection[ProviderHour], failed: Mapping[Place, int]
+    ) -> "Suspicion | None":
+        """Of several hours together."""
+        accounts = self._cells.read(places)
+        there = {at: _here(accounts, customer, at) for at in places}
+        outcome = _worst(sum_of(there.values()))
+        doubtful: dict[ProviderHour, list[Account]] = {}
+        for (place, hour), cells in there.items():
+            if cells.seen(outcome).failed:
+                some = accounts.of(place, hour, outcome, ())
+                if is_doubtful(outcome, some, self._finder.usual(place, hour).seen(outcome), customer):
+                    doubtful[place, hour] = some
+        if not doubtful:
+            return None
+        mine = [next(each for each in some if each.customer == customer) for some in doubtful.values()]
+        every = self._cells.all_mail(customer, min(hour for _, hour in failed))
+        usual = self._finder.usual(EVERYWHERE, min(doubtful)[1]).seen(outcome)
+        if not may_be_of(outcome, mine, sum(failed.values()), every, [there[at] for at in doubtful], usual):
+            return None
+        worst = max(sorted(doubtful), key=lambda at: there[at].seen(outcome).failed)
+        one = self._suspected(accounts, customer, worst, outcome, doubtful[worst], WHY_HOURS)
+        return Suspicion(one, accounts.company.get((customer, "pool"), ""))
 
     def _fails_elsewhere(self, accounts: Accounts, customer: str, at: ProviderHour) -> bool:
         outcome = _worst(_here(accounts, customer, at))

@@ -7,6 +7,7 @@ stored.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -151,12 +152,10 @@ class IncidentWatch:
         Raises:
             StoreError: the store failed.
         """
-        wanted = {
-            each: (place.provider, place.hour)
-            for each, places in failed.at.items()
-            if self._fleet.senders(*(place := worst_place(places, of_hour=True)), TELLING) < MANY
-        }
-        asked = self._untold.found(wanted, self.excluded) if wanted else {}
+        senders = partial(self._fleet.senders, least=TELLING)
+        worst_of = {each: worst_place(places, of_hour=True) for each, places in failed.at.items()}
+        wanted = {each: (at.provider, at.hour) for each, at in worst_of.items() if senders(*at) < MANY}
+        asked = self._untold.found(wanted, self.excluded, failed.at, senders) if wanted else {}
         later = undated_expiries(
             self._store, {each: at for each, at in failed.at.items() if each in failed.undated - asked.keys()}
         )

@@ -34,3 +34,10 @@ def held_up(rows: Rows, looks: set[int], begin: int, arrival: Arrival) -> tuple[
         looks = {at for at in looks if not begin < at < until}
     steps = range(0, round(arrival.catch_up_min * 60) + 300, 150)
     return moved, looks | {until + after for after in steps}
+
+
+def behind(begin: int, arrival: Arrival) -> tuple[int, int]:
+    """From and to (s) when deliveries are counted late while bounces are not: their topic is behind."""
+    if not arrival.deliveries:
+        return 0, 0
+    return begin, begin + round(arrival.hours * HOUR + arrival.catch_up_min * 60)

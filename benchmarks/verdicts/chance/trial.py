@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.stored import settings_in
 from benchmarks.verdicts.chance import abusers, mishaps
 from benchmarks.verdicts.chance.abusers import TOGETHER, Spree
-from benchmarks.verdicts.chance.arrival import Arrival, held_up
+from benchmarks.verdicts.chance.arrival import Arrival, behind, held_up
 from benchmarks.verdicts.chance.mishaps import FIRST_KINDS, Mishap
 from benchmarks.verdicts.chance.outcomes import MEASURES, Mailbag, Rows, noises
 from benchmarks.verdicts.chance.people import (
@@ -33,9 +33,10 @@ from schemas import providers
 from schemas.alert import AlertData, AlertEvent
 from schemas.policy import load_policy
 from schemas.settings import ClickHouse, MonitorSettings
-from schemas.topics import REPUTATION_ALERTS
+from schemas.topics import MAIL_EVENTS, REPUTATION_ALERTS
 from streams.io.store import Store, open_store
 from streams.monitor.batch import BatchJudge
+from streams.monitor.half_counted import LateTopic
 
 #: Of a shared pool.
 ADDRESSES = 4
@@ -61,6 +62,8 @@ class Trial:
     #: Recipients of bad mail by its customer: times (s) and how many.
     bad_mail: Mapping[str, tuple[Ints, Ints]]
     looks: tuple[int, ...]
+    #: From and to (s) when the topic of deliveries is behind, as the broker says.
+    behind: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,8 @@ def _sent(
     rows, looks = held_up(bag.rows(), looks, begin, arrival)
     names = tuple(each.name for each in people)
     ordered = tuple(sorted(each for each in looks if 0 < each < AFTER_DAYS * DAY))
-    return Trial(title, tuple(good), tuple(sprees), tuple(struck), rows, names, tuple(people), bad_mail, ordered)
+    every = title, tuple(good), tuple(sprees), tuple(struck), rows, names, tuple(people), bad_mail, ordered
+    return Trial(*every, behind(begin, arrival))
 
 
 def _usual_mail(
@@ -246,7 +250,14 @@ def _judged(store: Store, trial: Trial, begin_s: int) -> Judged:
             found.alerts.append((clock[0], msgspec.json.decode(value, type=AlertEvent).data))
 
     settings = MonitorSettings(long_windows_every_s=60, standings_every_s=3_600, alone_wait_s=0)
-    judge = BatchJudge(store, load_policy(), providers.load_providers(), publish, lambda: None, settings)
+
+    def late_topics(now_ms: int) -> list[LateTopic]:
+        since, until = trial.behind
+        return [LateTopic(MAIL_EVENTS)] if since <= now_ms // 1000 - begin_s < until else []
+
+    judge = BatchJudge(
+        store, load_policy(), providers.load_providers(), publish, lambda: None, settings, late_topics=late_topics
+    )
     together = any(each.kind == TOGETHER for each in trial.sprees)
     before = -(10**9)
     for at in trial.looks:

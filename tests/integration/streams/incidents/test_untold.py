@@ -197,3 +197,22 @@ def test_worst_hour_of_a_stream_that_alarms_is_one_of_that_stream(ground: Ground
     ground.judge().judge_customers(["a"], NOW_MS)
     assert {each.data.scope for each in ground.sent if each.data.level == "critical"} == {"stream:offers"}
     assert (held(ground), suspended(ground)) == ({"a"}, set())
+
+
+@pytest.mark.parametrize(("elsewhere", "expected"), [(0, "held"), (3, "suspended")], ids=["good", "bad"])
+def test_small_one_that_two_providers_refuse_for_hours_is_held(ground: Ground, elsewhere: int, expected: str) -> None:
+    """On a first day; a few mails in each hour, of which no single one tells. Of a bad list, others fail as well."""
+    for hour in range(4):
+        at = HOUR_11 - hour * HOUR
+        for provider in ("yahoo", "microsoft"):
+            ground.put(Row(at, 0, 4, provider=provider, customer="small"))
+            ground.put(Row(at, 1, 9, provider=provider, customer="second"))
+        ground.put(Row(at, 7, provider="gmail", customer="small"), Row(at, 1, 1, provider="gmail", customer="second"))
+    before = [Row(HOUR_11 - 9 * HOUR, 60 - 4 * elsewhere, 4 * elsewhere, provider="gmail", customer="small")]
+    ground.put(*before)
+    ground.judge().judge_customers(["small"], NOW_MS)
+    assert {"held": held(ground), "suspended": suspended(ground)} == {
+        "held": set(),
+        "suspended": set(),
+        expected: {"small"},
+    }

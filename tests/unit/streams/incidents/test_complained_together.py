@@ -21,6 +21,14 @@ CASES = {
         [account("a", (8_400, 82)), account("b", (760, 12)), account("c", (900, 0))],
         False,
     ),
+    "a fourth one is spared, of a week that is longer than the batch": (
+        [account("a", (800, 10)), account("b", (700, 7)), account("c", (8_000, 36)), account("d", (350, 0))],
+        True,
+    ),
+    "a third and a fourth one are spared": (
+        [*(account(name, (800, 10)) for name in "ab"), *(account(name, (900, 0)) for name in "cd")],
+        False,
+    ),
     "one alone": ([account("a", (8_400, 82))], False),
     "a second one by chance": ([account("a", (8_400, 82)), account("b", (100, 1))], False),
     "two accounts of one owner": (
