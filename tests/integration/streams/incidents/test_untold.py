@@ -208,8 +208,8 @@ def test_small_one_that_two_providers_refuse_for_hours_is_held(ground: Ground, e
             ground.put(Row(at, 0, 4, provider=provider, customer="small"))
             ground.put(Row(at, 1, 9, provider=provider, customer="second"))
         ground.put(Row(at, 7, provider="gmail", customer="small"), Row(at, 1, 1, provider="gmail", customer="second"))
-    before = [Row(HOUR_11 - 9 * HOUR, 60 - 4 * elsewhere, 4 * elsewhere, provider="gmail", customer="small")]
-    ground.put(*before)
+        ground.put(*(Row(at, 45, provider=provider, customer="third") for provider in ("gmail", "icloud")))
+    ground.put(Row(HOUR_11 - 9 * HOUR, 60 - 4 * elsewhere, 4 * elsewhere, provider="gmail", customer="small"))
     ground.judge().judge_customers(["small"], NOW_MS)
     assert {"held": held(ground), "suspended": suspended(ground)} == {
         "held": set(),
