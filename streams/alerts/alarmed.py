@@ -35,7 +35,8 @@ def _alarmed(outcomes: Iterable[SubjectOutcome], metrics: frozenset[Metric]) -> 
     for outcome in outcomes:
         for verdict in alarming(outcome):
             if BURNS.get(verdict.metric, verdict.metric) in metrics:
-                customer, alarm = outcome.subject.customer, Alarm(window_ms(verdict.window), frozenset({outcome.key[1]}))
+                customer, scope = outcome.key
+                alarm = Alarm(window_ms(verdict.window), frozenset({scope}))
                 known = found.setdefault(customer, alarm)
                 if alarm.length_ms < known.length_ms:
                     found[customer] = alarm

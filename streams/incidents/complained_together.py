@@ -1,8 +1,8 @@
 """Whether complaints that somebody alarms by may be a provider's batch, where too few send there to tell: on a
 platform's first day, and in a tiny fleet.
 
-Of each batch that three of good history meet `days` and `arrivals` make an incident. Where two do, of any history,
-where hardly anybody who sent there was spared, and whose mail to other providers that report is not complained of, nobody can
+Of each batch that three of good history meet `days` and `arrivals` make an incident. Where two do, of any history, and
+hardly anybody who sent there was spared, and their mail to other providers that report is not complained of, nobody can
 tell whether it is the provider or they; so their alerts are held. All is asked of the window that alarms.
 """
 
