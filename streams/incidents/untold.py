@@ -94,15 +94,14 @@ class Untold:
             if one is not None:
                 found[customer] = Suspicion(one, accounts.company.get((customer, "pool"), ""))
         for customer in sorted(wanted.keys() - found.keys()):
-            some = {at for at in failed[customer] if senders(*at) < MANY}
-            if (places := hours_with_most(failed[customer], some)) and (
-                one := self._asked_of_hours(customer, places, failed[customer])
-            ):
-                found[customer] = one
+            theirs: dict[ProviderHour, int] = {(at.provider, at.hour): n for at, n in failed[customer].items()}
+            places = hours_with_most(theirs, {at for at in theirs if senders(*at) < MANY})
+            if suspicion := self._asked_of_hours(customer, places, theirs) if places else None:
+                found[customer] = suspicion
         return found
 
     def _asked_of_hours(
-        self, customer: str, places: Collection[ProviderHour], failed: Mapping[Place, int]
+        self, customer: str, places: Collection[ProviderHour], failed: Mapping[ProviderHour, int]
     ) -> "Suspicion | None":
         """Of several hours together."""
         accounts = self._cells.read(places)
