@@ -24,6 +24,9 @@ _PARTS = msgspec.json.Encoder(enc_hook=str)
 _EMPTY = blake2b(digest_size=DIGEST_BYTES)
 #: Epoch milliseconds that fit the store and JSON: 64-bit integers.
 MAX_TIME_MS = 2**63 - 1
+#: Numbers since 1970 below these are seconds, milliseconds, microseconds, nanoseconds, of which a ms has so many: for
+#: the years from 1973 to 5138 no two are alike.
+_UNITS = ((1e11, 1e-3), (1e14, 1.0), (1e17, 1e3), (1e20, 1e6))
 
 #: What is kept of an error that repeats a value, in characters.
 MAX_SAID = 300
@@ -104,7 +107,8 @@ def text(value: object) -> str:
 
 
 def time_ms(value: float | str | datetime) -> int:
-    """Epoch ms, UTC, of epoch seconds (any number, or digits as text) or RFC 3339 text of any precision.
+    """Epoch ms, UTC, of a number since 1970, or digits as text, in s, ms, us or ns (see `_UNITS`), or of RFC 3339 text
+    of any precision.
 
     Raises:
         AdaptError: neither of these, or out of range.
@@ -117,7 +121,7 @@ def time_ms(value: float | str | datetime) -> int:
             return time_ms(float(value) if plain_number else msgspec.convert(value, datetime))
         except msgspec.ValidationError as error:
             raise AdaptError(f"the time {value[:40]!r} is neither epoch seconds nor RFC 3339") from error
-    moment = round(value * 1000) if abs(value) < MAX_TIME_MS else MAX_TIME_MS + 1
-    if abs(moment) > MAX_TIME_MS:
-        raise AdaptError(f"the time {str(value)[:40]} is out of range; expected epoch seconds")
-    return moment
+    for below, units_in_a_ms in _UNITS:
+        if abs(value) < below:
+            return round(value / units_in_a_ms)
+    raise AdaptError(f"the time {str(value)[:40]} is out of range; expected epoch seconds")

@@ -27,7 +27,7 @@ from streams.adapt.addresses import addresses_in
 from streams.adapt.base import AdaptError, Context, FormatOptions, fill
 from streams.adapt.bounded import keep
 from streams.adapt.canonical import complete, domain_of
-from streams.adapt.common import MAX_TIME_MS, stable_id, time_ms
+from streams.adapt.common import stable_id, time_ms
 from streams.adapt.feedback import Reporter, bare_address, feedback_type, hides_domain, set_recipient
 from streams.adapt.gave_up import gave_up
 from streams.adapt.mime import date_ms
@@ -84,8 +84,6 @@ _TYPED = re.compile(r"\A[A-Za-z][\w-]{0,20}[ \t]*;[ \t]*")
 _OFFSET = re.compile(r"\s*(?:(Z|UTC|GMT)|([+-]\d\d(?::?\d\d)?))?(?:\s*\([\w /+-]{1,40}\))?\Z", re.IGNORECASE)
 #: The longest text of a time, in characters.
 MAX_TIME = 80
-#: Seconds since 1970 have fewer digits than this for three thousand years.
-_MILLISECONDS = 100_000_000_000
 
 
 def adapt(raw: bytes, context: Context) -> list[MailEvent]:
@@ -323,7 +321,7 @@ def _read_time(name: str, text: str, zone: tzinfo) -> int:
     """Epoch ms, UTC, of epoch seconds or milliseconds, or `2025-03-03 10:11:12+0100`, also with a blank before the
     offset, or `UTC`."""
     if text.replace(".", "", 1).isdecimal():
-        return int(text) if text.isdecimal() and _MILLISECONDS <= int(text) <= MAX_TIME_MS else time_ms(text)
+        return time_ms(text)
     try:
         moment = datetime.fromisoformat(_OFFSET.sub(lambda found: "+00:00" if found[1] else found[2] or "", text))
         return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=zone))

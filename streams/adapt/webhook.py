@@ -26,8 +26,6 @@ Read = Callable[[Fields], Iterable[MailEvent]]
 
 #: The path of the customer where a format gives no better one: the domain of the sender.
 FROM_DOMAIN = "from_domain"
-#: Numbers from here on are epoch milliseconds: as seconds they lie in the year 5138.
-_MILLISECONDS_FROM = 100_000_000_000
 
 _BODY: msgspec.json.Decoder[list[Fields] | Fields] = msgspec.json.Decoder(list[Fields] | Fields)
 _OBJECT: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
@@ -196,17 +194,15 @@ def kind_of(record: Fields, field: str) -> str:
 
 
 def moment_ms(value: float | str | None, field: str) -> int:
-    """Epoch ms, UTC, of a time as vendors write it: epoch seconds or milliseconds, as a number or as text, or
-    RFC 3339 text; without an offset it is UTC.
+    """Epoch ms, UTC, of a time as vendors write it: a number since 1970, as such or as text, or RFC 3339 text; without
+    an offset it is UTC.
 
     Raises:
         AdaptError: `field` is missing, cannot be read or is out of range.
     """
     if value is None or value == "":
         raise AdaptError(f"field `{field}` is missing")
-    moment = time_ms(value)
-    written_out = isinstance(value, str) and "-" in value[1:]
-    return moment if written_out or abs(moment) < _MILLISECONDS_FROM * 1000 else (moment + 500) // 1000
+    return time_ms(value)
 
 
 def sent_ms(value: float | str | None) -> int:

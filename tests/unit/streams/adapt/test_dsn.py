@@ -118,7 +118,13 @@ def test_host_that_answered_tells_the_provider_unless_the_mail_was_forwarded_to_
     [
         ("5.1.1", "smtp; 550 5.7.1 no", 550, "5.1.1"),
         ("5.0.0", "smtp; 550 5.7.1 no", 550, "5.7.1"),
-        ("4.0.0", "smtp; 550 5.7.1 no", 550, "4.0.0"),
+        # A host that refuses for good was not tried until somebody gave up, whatever class the status has.
+        ("4.0.0", "smtp; 550 5.7.1 no", 550, "5.7.1"),
+        ("4.2.2", "smtp; 552 5.2.2 full", 552, "5.2.2"),
+        ("4.0.0", "smtp; 550 no", 550, ""),
+        ("4.2.2", "smtp; 552 4.2.2 full", 552, "4.2.2"),
+        ("4.4.7", "smtp; 550 5.1.1 none", 550, "4.4.7"),
+        ("4.0.0", "smtp; 550 5.4.300 Message expired", 550, "4.0.0"),
         ("5.0.0 (permanent failure)", "smtp; 550 no", 550, "5.0.0"),
         ("4.4.7", "X-Postfix; connect to mx.x.example: timed out", 0, "4.4.7"),
         ("none", "smtp; 550 5.7.1 no", 550, "5.7.1"),
@@ -129,6 +135,7 @@ def test_codes(status: str, diagnostic: str, code: int, expected: str) -> None:
     recipient = ("Final-Recipient: rfc822; iris@x.example", "Action: failed")
     (event,) = dsn((*recipient, f"Status: {status}", f"Diagnostic-Code: {diagnostic}"))
     assert (event.smtp_code, event.enhanced_status) == (code, expected)
+    assert event.type == ("expired" if expected.startswith("4") else "bounced")
 
 
 def test_diagnostic_keeps_a_semicolon_of_its_own() -> None:
