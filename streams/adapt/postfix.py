@@ -329,6 +329,7 @@ def _find(place: str, entry: PostfixEntry) -> str:
 
 def _sender(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
     if sender := read_sender(said):
+        entry.message = entry.log.queue.sent_by(entry.queue_id, entry.message, sender.address)
         entry.log.queue.note_sender(entry.message, sender)
         if sender.status and _TYPES.get(sender.status) == "expired":
             return _expired(entry, entry.message)
@@ -351,7 +352,8 @@ def _client(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
 
 
 def _message_id(entry: PostfixEntry, said: str) -> Sequence[MailEvent]:
-    entry.log.queue.note_message_id(entry.message, read_message_id(said))
+    queue, message_id = entry.log.queue, read_message_id(said)
+    queue.note_message_id(queue.named(entry.queue_id, entry.message, message_id), message_id)
     return ()
 
 

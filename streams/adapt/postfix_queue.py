@@ -155,6 +155,17 @@ class Queue:
         self.remove(queue_id, found)
         return self.message(queue_id, found.host)
 
+    def sent_by(self, queue_id: str, found: QueuedMessage, sender: str) -> QueuedMessage:
+        """The message with this envelope sender, as the queue manager writes it: each time the same. What was picked up
+        has another one before it is rewritten."""
+        same = found.sender is None or found.sender == sender or found.picked_up
+        return found if same else self.begin(queue_id, found)
+
+    def named(self, queue_id: str, found: QueuedMessage, message_id: str) -> QueuedMessage:
+        """The message with this Message-ID, which is told before it is queued."""
+        same = found.sender is None or found.picked_up or found.message_id in ("", message_id)
+        return found if same else self.begin(queue_id, found)
+
     def remove(self, queue_id: str, message: QueuedMessage) -> None:
         """A message has left the queue: its id may be given again."""
         if self.messages.get(queue_id) is not message:

@@ -121,6 +121,26 @@ def test_queue_id_that_is_given_again_is_of_another_message() -> None:
     assert read(*ABOUT, again, other, DELIVERY, options=FormatOptions())[0].customer == "other.example"
 
 
+def test_other_sender_or_message_id_with_a_queue_id_is_of_another_message() -> None:
+    """Short ids come again within days. A log may have neither the end of one message nor the begin of the other."""
+    other = line(f"{ID}: from=<b@other.example>, size=1, nrcpt=1 (queue active)", "qmgr")
+    assert [each.customer for each in read(*ABOUT, DELIVERY, other, DELIVERY, options=FormatOptions())] == [
+        "acme", "other.example",
+    ]  # fmt: skip
+    notice = line(f"{ID}: from=<>, size=1, nrcpt=1 (queue active)", "qmgr")
+    assert len(read(*ABOUT, DELIVERY, notice, DELIVERY)) == 1
+    named = line(f"{ID}: message-id=<7@other.example>", "cleanup")
+    assert read(*ABOUT, named, other, DELIVERY, options=FormatOptions())[0].message_id == "7@other.example"
+
+
+def test_sender_that_is_rewritten_after_it_was_picked_up_is_of_the_same_message() -> None:
+    pickup = line(f"{ID}: uid=33 from=<www>", "pickup")
+    header = line(f"{ID}: info: header X-Customer: Acme Ltd from local; from=<www>", "cleanup")
+    queued = line(f"{ID}: from=<www@acme.example>, size=1, nrcpt=1 (queue active)", "qmgr")
+    options = FormatOptions(customer="header.X-Customer")
+    assert read(pickup, header, queued, DELIVERY, options=options)[0].customer == "Acme Ltd"
+
+
 def test_same_queue_id_on_two_hosts_is_of_two_messages() -> None:
     other = [each.replace(" mx1 ", " mx2 ").replace("acme", "other") for each in (ABOUT[0], ABOUT[3])]
     assert [
