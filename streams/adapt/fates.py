@@ -49,7 +49,8 @@ _HEAD = 400
 
 def codes(status: str, diagnostic: str) -> tuple[int, str]:
     """(reply code, enhanced status) of a status field and a reply. An undefined status (RFC 3463 section 3.1) gives way
-    to the one in the reply, and so does one of another class than the reply, but for x.4.7: who gave up may quote any.
+    to the one in the reply, and so does one of another class than a temporary reply, or an undefined temporary one than
+    a permanent reply; a defined one may be of a host that keeps what was refused for good (`soft_bounce` of Postfix).
     """
     code, said = reply_of(diagnostic)
     if 200 <= code <= 299 and not status.lstrip().startswith("2"):
@@ -66,7 +67,7 @@ def codes(status: str, diagnostic: str) -> tuple[int, str]:
         return code, said
     if 400 <= code <= 499 and given.startswith("5"):
         return code, said if said.startswith("4") else ""
-    if 500 <= code <= 599 and given.startswith("4") and said[:1] != "4" and not (is_expiry(given) or is_expiry(said)):
+    if 500 <= code <= 599 and given == "4.0.0" and said[:1] != "4" and not is_expiry(said):
         return code, said
     return code, given
 

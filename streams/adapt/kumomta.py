@@ -30,6 +30,7 @@ from streams.adapt.kumomta_record import (
     LoggedRecord,
     LoggedReport,
     LoggedResponse,
+    created_ms,
     decoded,
     kind_of,
     logged_headers,
@@ -255,7 +256,7 @@ def _reported(report: LoggedReport | None) -> list[str]:
 
 def _created(record: LoggedRecord) -> int:
     """When the message came in here (epoch ms); 0 where it does not say. A bounce mail itself came in later."""
-    return int(record.created * 1000) if record.created and record.type not in REPORTS else 0
+    return created_ms(record) if record.type not in REPORTS else 0
 
 
 def _arrived(report: LoggedReport) -> int:

@@ -13,7 +13,7 @@ from streams.adapt.base import Context
 from streams.adapt.canonical import domain_of, good_names, hash_recipient
 from streams.adapt.common import MAX_TIME_MS, stable_id, time_ms
 from streams.adapt.kumomta_names import NAME, queue_parts
-from streams.adapt.kumomta_record import LoggedRecord, status_of
+from streams.adapt.kumomta_record import LoggedRecord, created_ms, status_of
 
 #: Longer names and From headers are not remembered: anyone who sends mail may write any number of them.
 LONGEST_CACHED = 500
@@ -67,7 +67,7 @@ def usual_event(record: LoggedRecord, kind: EventType, context: Context, *, whol
         ip_pool=good_pool,
         from_domain=from_domain or domain_of(record.sender or ""),
         campaign=campaign,
-        sent=int(record.created * 1000) if record.created else 0,
+        sent=created_ms(record),
     )
     if whole:
         if (response := record.response) is not None:

@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.event import EventType
 from streams.adapt.base import AdaptError
-from streams.adapt.common import decode
+from streams.adapt.common import decode, time_ms
 from streams.adapt.gave_up import gave_up
 from streams.adapt.lenient import convert
 from streams.adapt.replies import reply_of
@@ -97,7 +97,7 @@ class LoggedRecord(msgspec.Struct, gc=False):
     response: LoggedResponse | None = None
     timestamp: int | float | None = None
     event_time: datetime | None = None
-    created: int | float | None = None
+    created: int | float | str | None = None
     num_attempts: int | None = None
     bounce_classification: str | None = None
     egress_pool: str | None = None
@@ -225,3 +225,14 @@ def logged_headers(raw: bytes) -> Callable[[str], Sequence[str]]:
         return [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, str)]
 
     return values
+
+
+def created_ms(record: LoggedRecord) -> int:
+    """When the message came in (epoch ms, UTC); 0 where the record does not tell it. Log shippers write times anew."""
+    created = record.created
+    if not created:
+        return 0
+    try:
+        return time_ms(created)
+    except AdaptError:
+        return 0

@@ -141,6 +141,9 @@ def test_complaint_says_when_its_message_came_in(arrival_date: str | None, sent:
 def test_message_was_sent_when_it_came_in_here(kind: str) -> None:
     assert adapt({"type": kind, "created": 1757671200})[0].sent == 1757671200_000
     assert adapt({"type": kind})[0].sent == 0
+    assert adapt({"type": kind, "created": "2025-09-12T10:00:00Z"})[0].sent == 1757671200_000
+    assert adapt({"type": kind, "created": 1757671200_000})[0].sent == 1757671200_000
+    assert adapt({"type": kind, "created": "soon"})[0].sent == 0
 
 
 def test_bounce_mail_came_in_later_than_what_it_is_about() -> None:
@@ -314,7 +317,7 @@ FIELDS: dict[str, list[Any]] = {
     "egress_pool": ["pool0", " p ", "", None, "p\u0007"],
     "event_time": ["2025-09-12T11:08:01.440526026Z", "2025-09-12T13:08:01.4405+02:00", "2025-09-12T11:08:01", None],
     "timestamp": [1757675281, 1757675281.5, None],
-    "created": [1757675280, 1757675280.25, 0, None],
+    "created": [1757675280, 1757675280.25, 1757675280250, "2025-09-12T11:08:00.25Z", "soon", 0, None],
     "num_attempts": [0, 3, None],
     "source_address": [{"address": each} for each in ("192.0.2.10:53210", "[2001:db8::1]:25", "2001:db8::1", None)],
     "peer_address": [{"name": "alt1.aspmx.l.google.com."}, {"name": None}, {"name": "mx.gmx.de"}, None],
