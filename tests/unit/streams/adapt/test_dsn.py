@@ -118,7 +118,7 @@ def test_host_that_answered_tells_the_provider_unless_the_mail_was_forwarded_to_
     [
         ("5.1.1", "smtp; 550 5.7.1 no", 550, "5.1.1"),
         ("5.0.0", "smtp; 550 5.7.1 no", 550, "5.7.1"),
-        # Postfix's `soft_bounce` changes the class of a status that says more, too; one of an undefined status was refused.
+        # Postfix's `soft_bounce` changes the class of a status that says more, too.
         ("4.0.0", "smtp; 550 5.7.1 no", 550, "5.7.1"),
         ("4.2.2", "smtp; 552 5.2.2 full", 552, "4.2.2"),
         ("4.0.0", "smtp; 550 no", 550, ""),
