@@ -105,7 +105,7 @@ def read_events(
     if format_name in MAILS:
         return _mails(stream, adapt, context)
     if format_name in WEBHOOKS:
-        return _webhooks(_lines(stream, MAX_BODY_BYTES), adapt, context)
+        return _bodies(stream, adapt, context)
     lines = _lines(stream, MAX_EVENT_BYTES)
     if format_name in _JSON_LOGS:
         first = list(islice(lines, 1))
@@ -261,6 +261,30 @@ def _mail(
             first += part.count
         if first == 1:
             yield BadRecord(number, 1, str(error), word)
+
+
+def _bodies(stream: Readable, adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:
+    """Of webhooks. One that is a form in parts has blank lines that count, and is the whole file."""
+    first = stream.readline(MAX_BODY_BYTES + 2)
+    if first.startswith(b"--"):
+        yield from _body(first + stream.read(MAX_BODY_BYTES - len(first)), 1, adapt, context)
+    else:
+        yield from _webhooks(_lines(_Begun(first, stream), MAX_BODY_BYTES), adapt, context)
+
+
+class _Begun:
+    """A file of which the first line was read."""
+
+    def __init__(self, first: bytes, rest: Readable) -> None:
+        self._first, self._rest = first, rest
+
+    def readline(self, size: int = -1, /) -> bytes:
+        first, self._first = self._first, b""
+        return first or self._rest.readline(size)
+
+    def read(self, size: int = -1, /) -> bytes:
+        first, self._first = self._first, b""
+        return first + self._rest.read(size)
 
 
 def _webhooks(lines: Iterator[Line], adapt: AnyAdapter, context: Context) -> Iterator[Event | BadRecord]:

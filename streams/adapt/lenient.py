@@ -61,6 +61,7 @@ def _fitted_to_any(value: object, types: tuple[inspect.Type, ...]) -> object:
 
 
 def _object(value: object, wanted: inspect.StructType) -> object:
+    value = _alone(value)
     if not isinstance(value, dict):
         return _unless_empty(value)
     found = dict(value)
@@ -74,6 +75,13 @@ def _object(value: object, wanted: inspect.StructType) -> object:
             elif not each.required:
                 del found[each.encode_name]
     return found
+
+
+def _alone(value: object) -> object:
+    """What is in a list of one, and in one in that."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
 
 
 def _list(value: object, wanted: inspect.ListType) -> object:
@@ -102,6 +110,7 @@ def _number(value: object, _: inspect.Type) -> object:
 
 
 def _fields(value: object, _: inspect.Type) -> object:
+    value = _alone(value)
     return value if isinstance(value, dict) else _unless_empty(value)
 
 

@@ -216,7 +216,8 @@ def _read_form(form: Form) -> Iterable[MailEvent]:
     """
     name = _value(form, "event", lambda value: value in _FORM_TYPES or value in _FORM_OTHERS)
     if not name:
-        raise AdaptError("form field `event` is missing")
+        other = _value(form, "event")
+        raise AdaptError(f"form field `event` is missing{f': {other[:40]!r} is none of Mailgun' if other else ''}")
     kind = _FORM_TYPES.get(name)
     if kind is None:
         return

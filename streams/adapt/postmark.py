@@ -40,6 +40,8 @@ _TIMES = {
 #: Of the examples that Postmark posts to try an address.
 _NO_MESSAGE = "00000000-0000-0000-0000-000000000000"
 _EXAMPLE = "Test"
+#: What mail that comes in has instead of a type (https://postmarkapp.com/developer/webhooks/inbound-webhook).
+_CAME_IN = ("FromFull", "OriginalRecipient")
 #: By which field records without a type are known.
 _BEFORE = {"DeliveredAt": "Delivery", "BouncedAt": "Bounce"}
 #: What bounces of these types are. Types that are in neither table are mails that came back and tell nothing about
@@ -128,6 +130,8 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
 
 def _named(fields: Fields) -> Fields:
     """The fields with the type of the record, which bounces and deliveries did not have before modular webhooks."""
+    if "RecordType" not in fields and all(fields.get(each) for each in _CAME_IN):
+        return {**fields, "RecordType": "Inbound"}
     if not fields.get("RecordType") and (name := next((each for each in _BEFORE if fields.get(each)), None)):
         return {**fields, "RecordType": _BEFORE[name]}
     return fields

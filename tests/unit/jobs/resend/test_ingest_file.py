@@ -188,6 +188,17 @@ def test_joined_objects_over_several_lines_are_read() -> None:
     assert outcome(read(text, "sendgrid")) == ["e1", "e2", "e3"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_form_in_parts_is_one_body_with_its_blank_lines(end: str) -> None:
+    fields = {"event": "complained", "recipient": "iris@yahoo.com", "domain": "acme.example", "timestamp": "1757675281"}
+    parts = "".join(
+        f'--b\nContent-Disposition: form-data; name="{name}"\n\n{value}\n' for name, value in fields.items()
+    )
+    (event,) = read((parts + "--b--\n").replace("\n", end).encode(), "mailgun")
+    assert isinstance(event, MailEvent)
+    assert (event.type, event.customer, event.provider) == ("complained", "acme.example", "yahoo")
+
+
 def test_unknown_format_is_refused_before_reading() -> None:
     with pytest.raises(AdaptError, match="unknown format `mbox`"):
         read_events(io.BytesIO(b""), "mbox", CONTEXT)

@@ -43,6 +43,8 @@ class Shape(msgspec.Struct):
         ("inner", "", Inner()),
         ("inner", {"code": "550"}, Inner(550)),
         ("inner", {"code": []}, Inner()),
+        ("inner", [{"code": "550"}], Inner(550)),
+        ("inner", [[{"code": 550}]], Inner(550)),
         ("perhaps", [], None),
         ("items", None, []),
         ("items", "a", ["a"]),

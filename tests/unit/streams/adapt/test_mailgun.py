@@ -204,7 +204,8 @@ def test_bad_event_is_a_clear_error(changes: dict[str, Any], complaint: str) -> 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"event": "party"}, "form field `event` is missing"),
+        ({"event": "party"}, "form field `event` is missing: 'party' is none of Mailgun"),
+        ({"event": None}, "form field `event` is missing$"),
         ({"timestamp": "noon"}, "field `timestamp` is missing"),
         ({"domain": None}, "no customer at"),
     ],

@@ -132,6 +132,12 @@ def test_what_tells_no_fate_or_tells_it_again_is_left_out(changes: dict[str, Any
     assert adapt(changes) == []
 
 
+def test_mail_that_came_in_has_no_type_and_no_event() -> None:
+    body = b"""{"FromFull": {"Email": "iris@yahoo.com"}, "OriginalRecipient": "7f@inbound.example", "MessageStream":
+    "inbound", "MessageID": "7", "Date": "Sun, 29 Nov 2026 06:01:00 +0000"}"""
+    assert adapter("postmark")(body, Context(b"a key", PROVIDERS)) == []
+
+
 def test_complaint_and_unsubscription() -> None:
     (complaint,) = adapt({"RecordType": "SpamComplaint", "Type": "SpamComplaint", "Details": ""})
     assert (complaint.type, complaint.feedback_type) == ("complained", "abuse")
