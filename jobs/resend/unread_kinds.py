@@ -52,9 +52,35 @@ KINDS = (
     ),
     UnreadKind(
         "Elastic Email's webhook",
-        _line(rb'"transaction"\s*:[^{}]{0,600}"status"\s*:\s*"\w+"|(?:^|&)transaction=[^&]{0,80}&.{0,600}\bstatus='),
+        re.compile(
+            rb'"transaction"\s*:[^{}]{0,600}"status"\s*:\s*"\w+"|"status"\s*:\s*"\w+"[^{}]{0,600}"transaction"\s*:'
+            rb"|(?:^|&)transaction=[^&\n]{0,80}&[^\n]{0,600}\bstatus=|(?:^|&)status=\w+&[^\n]{0,600}&transaction=",
+            re.MULTILINE,
+        ),
         _CANONICAL,
     ),
+    UnreadKind(
+        "Stalwart's webhook", re.compile(rb'"type"\s*:\s*"(?:delivery|queue|dsn|incoming-report)\.[a-z-]+"'), _CANONICAL
+    ),
+    UnreadKind(
+        "SMTP2GO's webhook",
+        re.compile(
+            rb'"email_id"\s*:[^{}]{0,1500}"rcpt"\s*:|"rcpt"\s*:[^{}]{0,1500}"email_id"\s*:'
+            rb"|\bemail_id=[^\n]{0,1500}&rcpt=|\brcpt=[^\n]{0,1500}&email_id="
+        ),
+        _CANONICAL,
+    ),
+    UnreadKind(
+        "a webhook of Azure Communication Services",
+        re.compile(rb'"eventType"\s*:\s*"Microsoft\.Communication\.Email'),
+        _CANONICAL,
+    ),
+    UnreadKind(
+        "ZoneMTA's log",
+        re.compile(rb'"_?action"\s*:\s*"(?:QUEUED|ACCEPTED|REJECTED|DEFERRED|NOQUEUE)"'),
+        _CANONICAL,
+    ),
+    UnreadKind("Microsoft 365's message trace", _line(rb'^\W{0,4}origin_timestamp_utc"?,"?sender_address\b'), _BOUNCES),
     UnreadKind(
         "a DMARC aggregate report",
         re.compile(rb"<feedback\b[^>]{0,300}>\s*(?:<version>.{0,20}</version>\s*)?<report_metadata>"),

@@ -56,6 +56,20 @@ SAMPLES = {
         "sendgrid",
         '{"transaction": "1f2a", "to": "ida@gmail.com", "status": "Bounced", "category": "NoMailbox"}',
     ),
+    "Stalwart's webhook": (
+        "sendgrid",
+        '{"events": [{"id": "1", "createdAt": "2025-03-03T09:11:12Z", "type": "delivery.delivered", "data": {}}]}',
+    ),
+    "SMTP2GO's webhook": (
+        "sendgrid",
+        '{"event": "bounce", "bounce": "hard", "rcpt": "ida@gmail.com", "time": "2025-03-03", "email_id": "1"}',
+    ),
+    "a webhook of Azure Communication Services": (
+        "sendgrid",
+        '[{"eventType": "Microsoft.Communication.EmailDeliveryReportReceived", "data": {"status": "Bounced"}}]',
+    ),
+    "ZoneMTA's log": ("sendgrid", '{"id": "1f2a", "seq": "001", "action": "REJECTED", "to": "ida@gmail.com"}'),
+    "Microsoft 365's message trace": ("powermta", '"origin_timestamp_utc","sender_address","recipient_status"'),
     "a DMARC aggregate report": (
         "arf",
         '<?xml version="1.0"?>\n<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">\n<version>1.0</version>\n'
@@ -83,6 +97,18 @@ def test_kind_that_is_not_read_is_named(kind: str) -> None:
     assert last.startswith(f"looks like {kind}, which is not read; ")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"date": "1", "to": "ida@gmail.com", "status": "Error", "category": "NoMailbox", "transaction": "1f2a"}',
+        "date=1&to=ida%40gmail.com&status=Error&category=NoMailbox&transaction=1f2a",
+        "transaction=1f2a&to=ida%40gmail.com&status=Error",
+    ],
+)
+def test_fields_may_come_in_any_order(text: str) -> None:
+    assert unread_kind(text.encode()).startswith("looks like Elastic Email's webhook")
+
+
 @pytest.mark.parametrize("form", ["postfix", "exim", "kumomta", "powermta", "sendgrid", "socketlabs", "ses"])
 def test_what_is_read_is_none_of_them(form: str) -> None:
     (example,) = Path("docs/examples").glob(f"{form}.*")
@@ -95,6 +121,10 @@ def test_lines_without_end_are_looked_at_in_linear_time() -> None:
         b"a mailer=x,",
         b"<feedback ",
         b'"transaction":',
+        b'"status": "x"',
+        b"status=x&",
+        b'"rcpt":',
+        b'"email_id":',
         b"1740993072@",
         b'"organization-name":',
     ):
