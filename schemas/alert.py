@@ -24,7 +24,18 @@ TransitionKind = Literal[
     "resolved",
 ]
 #: What made it happen, as far as what is stored can tell (streams/alerts/outcome.py, docs/alerts.md).
-Cause = Literal["events", "late_events", "time", "policy", "override", "operator", "incident", "fresh-start", "brake"]
+Cause = Literal[
+    "events",
+    "late_events",
+    "time",
+    "policy",
+    "override",
+    "operator",
+    "incident",
+    "fresh-start",
+    "brake",
+    "witnesses",
+]
 #: Why an alert is held: more customers newly reached `excessive` than the policy's brake allows, or an incident is
 #: suspected that struck this customer.
 HoldReason = Literal["brake", "incident"]
@@ -83,6 +94,16 @@ class ReportedRate(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
 
 
+class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an alert is not held, or is no longer: so many other `customers` of good history sent to these `providers` in
+    the minutes in which this one's recipients were unknown there, and of their `volume` recipients `count` were."""
+
+    providers: tuple[str, ...]
+    customers: int
+    count: int
+    volume: int
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind a verdict, largest contributors first.
 
@@ -92,7 +113,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     the whole fleet sends, by which what is usual for the customer is scaled. `observable` is of complaints: of which
     part of the window's deliveries they could come (a ratio). `left_out` is what no rule judges of the window.
     `reported` are the worst days of the metric `reported_spam`, the one that is judged first. `uncounted` are topics
-    that may bring mail of the customer, and of which what came before was not counted when it was judged.
+    that may bring mail of the customer, and of which what came before was not counted when it was judged. `witnesses`
+    are those who tell that it is the customer, where the alert would be held else.
     """
 
     providers: tuple[Share, ...] = ()
@@ -110,6 +132,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[Unjudged, ...] = ()
     reported: tuple[ReportedRate, ...] = ()
     uncounted: tuple[str, ...] = ()
+    witnesses: Witnesses | None = None
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

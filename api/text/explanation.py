@@ -51,6 +51,7 @@ CAUSES: dict[Cause | None, str] = {
     "incident": "an incident that hit many senders",
     "fresh-start": "a fresh start",
     "brake": "the brake",
+    "witnesses": "others who were well",
 }
 
 

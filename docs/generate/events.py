@@ -76,7 +76,7 @@ MEANINGS = {
     "org.repmon.alert.overridden.v1": "an operator's override of the rule began",
     "org.repmon.alert.override-ended.v1": "that override ended",
     "org.repmon.alert.held.v1": "nobody is to act on it until an operator decided",
-    "org.repmon.alert.confirmed.v1": "an operator confirmed what was held",
+    "org.repmon.alert.confirmed.v1": "an operator confirmed what was held, or others tell that it is the customer",
     "org.repmon.alert.resolved.v1": "no level holds any more, or an operator released what was held",
     "org.repmon.customer.suspended.v1": "`repmon suspend`, or a hook",
     "org.repmon.customer.unsuspended.v1": "`repmon unsuspend`",

@@ -3,7 +3,8 @@
 Whatever the rules miss, no more customers than a limit can be acted on within some minutes without a person having
 looked: as soon as more of them rise, all who rose within those minutes are held, those too whose alerts went out before
 the limit was reached. So of any such minutes no more than the limit stay unheld, in whatever order the customers come
-and however many monitors judge them. One bad customer alone is never held.
+and however many monitors judge them, besides those of whom others tell that it is they (`told_by_others`). These are
+counted as all others. One bad customer alone is never held.
 
 A hold ends for new alerts once fewer rise; what is held stays so until somebody decides.
 """
@@ -17,7 +18,7 @@ from schemas.hold import Hold, hold_id
 from schemas.policy import Brake
 from schemas.policy_metric import Metric
 from schemas.scope import CUSTOMER
-from streams.alerts.lifecycle import ACTED_ON, AlertState, SubjectRule, Transition, held_back
+from streams.alerts.lifecycle import ACTED_ON, AlertState, SubjectRule, Transition, confirmed, held_back
 from streams.alerts.outcome import SubjectOutcome
 from streams.judge.verdict import RANK, Verdict
 
@@ -130,6 +131,37 @@ def with_held(
                 if each.rule == verdict.rule:
                     transitions[later] = (msgspec.structs.replace(each, held=held), said_of)
     return SubjectOutcome(outcome.judgement, outcome.subject, outcome.standing, list(states.values()), transitions)
+
+
+def told_by_others(
+    outcome: SubjectOutcome,
+    known: Mapping[SubjectRule, AlertState],
+    held_for: Callable[[AlertState, Metric], Held | None],
+    metrics: Collection[Metric],
+    now_ms: int,
+) -> tuple[SubjectOutcome, set[SubjectRule]]:
+    """The outcome of a customer of whom others tell that it is they, by these metrics: what would be held is no part of
+    that hold, and what is held is confirmed where its level holds. And which alerts these are."""
+    states = {state.key: state for state in outcome.states}
+    transitions: list[tuple[Transition, Verdict]] = list(outcome.transitions)
+    told: set[SubjectRule] = set()
+    for verdict in outcome.judgement.verdicts:
+        key = (*outcome.key, verdict.rule)
+        state = states.get(key) or known.get(key)
+        if state is None or RANK[state.level] < ACTED_ON or verdict.metric not in metrics:
+            continue
+        if state.held is None:
+            if (held := held_for(state, verdict.metric)) is None:
+                continue
+            states[key] = msgspec.structs.replace(state, confirmed=held.id)
+        elif RANK[verdict.holding_level] >= ACTED_ON:
+            states[key], said = confirmed(state, None, now_ms)
+            transitions.append((said, verdict))
+        else:
+            continue
+        told.add(key)
+    after = SubjectOutcome(outcome.judgement, outcome.subject, outcome.standing, list(states.values()), transitions)
+    return after, told
 
 
 def _risen_at(transitions: Sequence[tuple[Transition, Verdict]], rule: str) -> int | None:

@@ -22,7 +22,8 @@ from schemas.policy_metric import (
 from schemas.policy_rule import Rule
 from schemas.scope import CLASS_PREFIX, PLAN, STREAM_PREFIX, SUB_ACCOUNT_PREFIX, shared_by
 from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
-from streams.alerts.lifecycle import SubjectRule, Transition
+from streams.alerts.lifecycle import ACTED_ON, SubjectRule, Transition
+from streams.alerts.not_held import not_held
 from streams.alerts.outcome import SubjectOutcome
 from streams.alerts.release import IN_FORCE, in_force
 from streams.decisions.overrides import Decided
@@ -164,7 +165,7 @@ def explain(
     )
     what += reported_on(evidence, verdict.metric)
     if transition.kind in DECIDED or (transition.kind == "resolved" and transition.previous_level == "good"):
-        return f"{_decided(transition)} {stream}{what}{_figures(verdict, rule)}.{_fresh(transition, rule)}"
+        return f"{_decided(transition, evidence)} {stream}{what}{_figures(verdict, rule)}.{_fresh(transition, rule)}"
     if transition.kind in ("resolved", "de-escalated"):
         below = _below(transition, verdict, rule)
         return f"{stream}{what}{_figures(verdict, rule)}{below}.{_outside(verdict, left_out)}{overridden}"
@@ -179,6 +180,8 @@ def explain(
         said += " Many providers send no complaints, so the true rate is higher."
     held = f" {HELD_BECAUSE[transition.held.reason]}" if transition.held else ""
     apart = _outside(verdict, left_out) + _uncounted(evidence.uncounted)
+    if evidence.witnesses and not held and RANK[transition.level] >= ACTED_ON:
+        held = f" {not_held(evidence.witnesses)}"
     return said + _fresh(transition, rule) + _remark(verdict) + apart + held + overridden
 
 
@@ -198,14 +201,15 @@ def _is_of_all_providers(scope: str) -> bool:
     return shared is not None and shared[0] != PLAN
 
 
-def _decided(transition: Transition) -> str:
-    """What people decided of the alert, and what that makes of its level."""
+def _decided(transition: Transition, evidence: Evidence) -> str:
+    """What people decided of the alert, or witnesses told, and what that makes of its level."""
     if transition.kind == "acknowledged":
         return "Acknowledged."
     if transition.kind == "confirmed":
         if transition.of_dismissed:
             return f"Confirmed: the operator found that there was no incident. The level stays {transition.level}."
-        return f"Confirmed by the operator. The level stays {transition.level}."
+        by = f". {not_held(evidence.witnesses)}" if evidence.witnesses else " by the operator."
+        return f"Confirmed{by} The level stays {transition.level}."
     if transition.kind == "held" and transition.held is not None:
         return f"Held. {HELD_BECAUSE[transition.held.reason]}"
     level = f"The level stays {transition.level}"

@@ -23,6 +23,8 @@ NAMED_IN_ID: frozenset[TransitionKind] = frozenset(
 )
 #: Kinds that say something of the alert and leave its level and hold time alone.
 SAID_OF_IT: frozenset[TransitionKind] = frozenset({"acknowledged", "held", "confirmed"})
+#: What confirms a held alert: witnesses, or an operator.
+_CONFIRMED_BY: tuple[Cause, Cause] = ("witnesses", "operator")
 #: From this level on somebody may act on an alert.
 ACTED_ON = RANK["excessive"]
 
@@ -68,7 +70,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     force. `basis` is by what it was judged when that was last recorded.
 
     `excessive_ms` is when the level last rose to `excessive` or worse from below. `held` says that nobody is to act on
-    it; `confirmed` names the hold that an operator ended so, `released` is the last release.
+    it; `confirmed` names the hold that an operator or witnesses ended so, `released` is the last release.
 
     Three fields have another name where they are stored, since states of earlier versions must be read.
     """
@@ -265,12 +267,12 @@ def held_back(state: AlertState, held: Held, now_ms: int) -> tuple[AlertState, T
 
 
 def confirmed(
-    state: AlertState, by: Acknowledgement, now_ms: int, *, of_dismissed: bool = False
+    state: AlertState, by: Acknowledgement | None, now_ms: int, *, of_dismissed: bool = False
 ) -> tuple[AlertState, Transition]:
-    """The state of a held alert once an operator confirmed it, or dismissed the incident because of which it was held:
-    it is sent again, not held."""
-    name = state.held.id if state.held else ""
-    after, said = _next_transition(state, "confirmed", state.level, now_ms, "operator", held=None, confirmed=name)
+    """The state of a held alert once an operator confirmed it, or dismissed the incident because of which it was held,
+    or (by nobody) once witnesses tell: it is sent again, not held."""
+    name, cause = state.held.id if state.held else "", _CONFIRMED_BY[by is not None]
+    after, said = _next_transition(state, "confirmed", state.level, now_ms, cause, held=None, confirmed=name)
     return after, msgspec.structs.replace(said, decided=by, of_dismissed=of_dismissed)
 
 

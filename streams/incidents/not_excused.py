@@ -51,7 +51,7 @@ def worse_in_another_way(
                 continue
             if other == "expired" and theirs.total < TELLING_ELSEWHERE:
                 continue
-            weight = _above(mine, max(rate, TIMES * theirs.rate))
+            weight = above(mine, max(rate, TIMES * theirs.rate))
             if weight >= SURE and weight > (found[customer].weight if customer in found else 0.0):
                 found[customer] = Worse(other, mine, theirs.rate, weight)
     return found
@@ -65,7 +65,7 @@ def _beside(outcome: Outcome, other: Outcome, cells: CellCounts) -> Seen:
     return Seen(max(seen.total - cells.seen(outcome).failed, 0), seen.failed)
 
 
-def _above(seen: Seen, rate: float) -> float:
+def above(seen: Seen, rate: float) -> float:
     """How much likelier (natural logarithm) the counts are at their own rate than at a lower one; 0 where it is not."""
     if seen.rate <= rate:
         return 0.0

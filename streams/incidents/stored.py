@@ -1,7 +1,8 @@
 """Incidents as they are stored: what monitors found and what people decided are two rows, and the latter counts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -110,3 +111,11 @@ def store_incidents(store: Store, some: Iterable[Incident], now_ms: int, *, deci
             "updated": [utc_time(now_ms)] * len(rows),
         },
     )
+
+
+def name_of(*excluded: Collection[tuple[str, int]]) -> str:
+    """A short name of all that is left out; empty where nothing is."""
+    if not any(excluded):
+        return ""
+    text = "\n".join(f"{value} {hour}" for some in excluded for value, hour in sorted(some))
+    return blake2b(text.encode(), digest_size=6).hexdigest()

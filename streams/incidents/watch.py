@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.incident import EVERYWHERE, Incident, IncidentEvent, incident_event
@@ -28,8 +27,9 @@ from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed, listed_together
 from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
-from streams.incidents.stored import read_all_left_out, read_incidents, read_not_excused, store_incidents
+from streams.incidents.stored import name_of, read_all_left_out, read_incidents, read_not_excused, store_incidents
 from streams.incidents.untold import MANY, Untold, may_be_of_all_mail, suspected_of
+from streams.incidents.witnesses import Witnesses
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
 from streams.subjects.left_out import KnownLeftOut, ProviderHour
@@ -83,6 +83,8 @@ class IncidentWatch:
         self._cells = Cells(store, self._fleet.state)
         self._finder = Finder(self._cells)
         self._untold = Untold(self._cells, self._finder)
+        #: Those who tell of a customer that it is they.
+        self.witnesses = Witnesses(store, self._cells, self._finder)
         self._days = ComplaintDays(store, self._cells)
         self._arrivals = Arrivals(store, self._cells)
         self._complained = ComplainedTogether(store, self._cells)
@@ -140,7 +142,7 @@ class IncidentWatch:
         self._looked_ms, self._alarmed = now_ms, asked.union(alarmed)
         self._took_ms = round((time.monotonic() - began) * 1000)
         self._loaded = True
-        self.name = _name(self.excluded, self.listings or (), self.not_excused)
+        self.name = name_of(self.excluded, self.listings or (), self.not_excused)
         return self._changed()
 
     def untold(self, failed: FailedOf, now_ms: int) -> dict[str, Incident]:
@@ -245,7 +247,7 @@ class IncidentWatch:
         mail, not_excused = self.excluded, self.not_excused
         self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
         self.not_excused = read_not_excused(self._store) if self.excluded else frozenset()
-        self._cells.left_out = self.excluded
+        self._cells.left_out = self.witnesses.left_out = self.excluded
         if mail != self.excluded or not_excused != self.not_excused:
             self._cells.forget()
 
@@ -382,13 +384,6 @@ class IncidentWatch:
 
 def _is_doubtful(incident: Incident) -> bool:
     return incident.state == "suspected" and incident.dimension == "all"
-
-
-def _name(*excluded: Collection[tuple[str, int]]) -> str:
-    if not any(excluded):
-        return ""
-    text = "\n".join(f"{value} {hour}" for some in excluded for value, hour in sorted(some))
-    return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def _events(before: Incident | None, after: Incident, now_ms: int) -> Iterator[IncidentEvent]:

@@ -129,7 +129,7 @@ class BatchJudge:
         self._half_counted = HalfCounted(store, late_topics or (lambda _: ()), *waits)
         self._fresh_starts = FreshStartWatch(store)
         #: What is held of alerts; to be refreshed now and then.
-        self.holds = HoldWatch(store, self.outgoing.tell)
+        self.holds = HoldWatch(store, self.outgoing.tell, self._half_counted.asking(self._incidents.witnesses.of))
         self.metrics = JudgingTotals()
         self.set_policy(policy)
 
@@ -217,6 +217,8 @@ class BatchJudge:
             evidence = with_unjudged(evidence, reader, outcomes)
         if half_counted.uncounted:
             evidence = with_uncounted(evidence, half_counted.uncounted)
+        if self.holds.told:
+            evidence = self.holds.with_witnesses(evidence)
         sent = self._record(outcomes, evidence, lives, now_ms)
         rows = rows_of(found.subjects, found.screened, found.closely, outcomes, self.policy)
         again = [*found.again, *later.items(), *((customer, now_ms) for customer in sorted(changed.difference(wanted)))]

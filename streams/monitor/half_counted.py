@@ -16,6 +16,7 @@ import msgspec
 from schemas.alert import Evidence
 from schemas.times import DAY_S, MINUTE_MS
 from streams.alerts.lifecycle import SubjectRule
+from streams.incidents.witnessed import Telling, Witnessed
 from streams.io.store import Store, portions
 
 log = logging.getLogger("repmon.monitor")
@@ -113,6 +114,17 @@ class HalfCounted:
                 uncounted[customer] = topics
         self._until = {each: at_ms for each, at_ms in self._until.items() if each not in brings} | until
         return Waiting(until, uncounted)
+
+    def asking(self, tell: Telling) -> Telling:
+        """`tell`, asked of those customers alone of whom all is counted, as far as is known at that time (epoch ms)."""
+
+        def told(alarmed: Mapping[str, int], now_ms: int) -> Mapping[str, Witnessed]:
+            if late := [each.topic for each in self._late_topics(now_ms)]:
+                topics = topics_of(self._store, sorted(alarmed), late, now_ms)
+                alarmed = {each: length_ms for each, length_ms in alarmed.items() if not topics[each]}
+            return tell(alarmed, now_ms) if alarmed else {}
+
+        return told
 
     def _say(self, late: frozenset[LateTopic]) -> None:
         """Log what has changed."""

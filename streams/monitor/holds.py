@@ -11,18 +11,29 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.alert import Held
+from schemas.alert import Evidence, Held, Witnesses
 from schemas.hold import Hold, HoldEvent, hold_event
 from schemas.incident import Incident
 from schemas.policy import Brake
-from schemas.policy_metric import LISTED_METRICS, Metric
-from schemas.times import DAY_MS, DAY_S, HOUR_S, utc_time
+from schemas.policy_metric import LISTED_METRICS, Metric, window_ms
+from schemas.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S, MINUTE_MS, utc_time
 from schemas.wording import rfc3339
-from streams.alerts.brake import as_held, covers, limit_of, newly_risen, next_hold, rises, with_held
+from streams.alerts.brake import (
+    as_held,
+    covers,
+    limit_of,
+    newly_risen,
+    next_hold,
+    rises,
+    told_by_others,
+    with_held,
+)
 from streams.alerts.lifecycle import AlertState, SubjectRule
+from streams.alerts.not_held import with_witnesses
 from streams.alerts.outcome import SubjectOutcome
 from streams.decisions.holds import read_holds, store_hold
 from streams.incidents.stored import read_incidents
+from streams.incidents.witnessed import Telling, Witnessed
 from streams.io.store import Store, portions
 
 RISEN = """
@@ -52,6 +63,9 @@ OF_COMPLAINTS: frozenset[Metric] = frozenset({"complaint", "complaint_burn"})
 REMEMBERED_MS = DAY_MS
 #: How many are active is counted so often at most.
 ACTIVE_EVERY_MS = 300_000
+#: Whether others tell of a customer that is held is asked again so often at most, and for so long after it rose: what
+#: was sent in those minutes is counted by then.
+TOLD_EVERY_MS, TOLD_FOR_MS = MINUTE_MS, 2 * HOUR_MS
 #: Clocks of monitors may differ by so much.
 AHEAD_MS = 60_000
 
@@ -76,6 +90,11 @@ class Suspects(NamedTuple):
         return self.mail.get(customer) if metric in OF_A_POOL else None
 
 
+def nobody_tells(_alarmed: Mapping[str, int], _now_ms: int) -> Mapping[str, Witnessed]:
+    """Who is held stays so until an operator decides."""
+    return {}
+
+
 class Applied(NamedTuple):
     """The outcomes with what is held, and who else belongs to a hold that began: judge these again."""
 
@@ -85,11 +104,18 @@ class Applied(NamedTuple):
 
 class HoldWatch:
     """Holds alerts. One thread at a time; all times are passed in. `announce` is given the event of a hold that begins,
-    before that is stored."""
+    before that is stored; `telling` is asked of those who are held, or would be."""
 
-    def __init__(self, store: Store, announce: Callable[[Sequence[HoldEvent]], None]) -> None:
+    def __init__(
+        self, store: Store, announce: Callable[[Sequence[HoldEvent]], None], telling: Telling = nobody_tells
+    ) -> None:
         self._store = store
         self._announce = announce
+        self._telling = telling
+        #: When it was last asked of a customer who is held (epoch ms).
+        self._asked_ms: dict[str, int] = {}
+        #: Those who tell of alerts of the last batch, which are not held, or no longer.
+        self.told: dict[SubjectRule, Witnesses] = {}
         #: Of late, by id: what rose meanwhile may be held.
         self.known: dict[str, Hold] = {}
         self._number, self._counted_ms = 0, -ACTIVE_EVERY_MS
@@ -121,6 +147,7 @@ class HoldWatch:
         Raises:
             StoreError, BrokerError: what is stored by then may be repeated.
         """
+        self.told = {}
         suspected = self._suspected(outcomes, suspects or Suspects(), now_ms)
         newly = newly_risen(outcomes, states, suspected.keys(), now_ms)
         again = self._counted(newly, brake, now_ms) if newly else set()
@@ -142,7 +169,70 @@ class HoldWatch:
             return suspected.get(state.key) or next(covering, None)
 
         held = [with_held(each, known, held_for, now_ms) if each.subject.customer else each for each in outcomes]
+        if (asked := self._to_be_told(outcomes, held, known, now_ms)) and (told := self._telling(asked, now_ms)):
+            held = [
+                self._with_told(before, each, known, held_for, told[each.subject.customer], now_ms)
+                if each.subject.customer in told
+                else each
+                for before, each in zip(outcomes, held, strict=True)
+            ]
         return Applied(held, again)
+
+    def with_witnesses(self, evidence: dict[SubjectRule, Evidence]) -> dict[SubjectRule, Evidence]:
+        """The evidence of the alerts of the last batch, with those who tell."""
+        return with_witnesses(evidence, self.told)
+
+    def _to_be_told(
+        self,
+        outcomes: Sequence[SubjectOutcome],
+        held: Sequence[SubjectOutcome],
+        known: Mapping[SubjectRule, AlertState],
+        now_ms: int,
+    ) -> dict[str, int]:
+        """The customers with an alert on failures that is held, and the longest window (ms) of these."""
+        found: dict[str, int] = {}
+        for before, after in zip(outcomes, held, strict=True):
+            states = {each.key: each for each in after.states}
+            earlier = {each.key: each for each in before.states}
+            for verdict in after.judgement.verdicts:
+                key = (*after.key, verdict.rule)
+                state = states.get(key) or known.get(key)
+                if verdict.metric not in OF_A_POOL or state is None or state.held is None:
+                    continue
+                was = earlier.get(key) or known.get(key)
+                if was is not None and was.held is not None and not self._is_due(state, now_ms):
+                    continue
+                found[after.subject.customer] = max(found.get(after.subject.customer, 0), window_ms(verdict.window))
+        self._asked_ms = {each: at_ms for each, at_ms in self._asked_ms.items() if 0 <= now_ms - at_ms < TOLD_EVERY_MS}
+        self._asked_ms |= dict.fromkeys(found, now_ms)
+        return found
+
+    def _is_due(self, state: AlertState, now_ms: int) -> bool:
+        """Whether it is asked again of an alert that was held before."""
+        if state.held is None or now_ms - state.excessive_ms >= TOLD_FOR_MS:
+            return False
+        return not 0 <= now_ms - self._asked_ms.get(state.customer, now_ms - TOLD_EVERY_MS) < TOLD_EVERY_MS
+
+    def _with_told(
+        self,
+        before: SubjectOutcome,
+        held: SubjectOutcome,
+        known: Mapping[SubjectRule, AlertState],
+        held_for: Callable[[AlertState, Metric], Held | None],
+        told: Witnessed,
+        now_ms: int,
+    ) -> SubjectOutcome:
+        """An outcome `before` anything of it is held, where others tell that it is the customer."""
+        free, keys = told_by_others(before, known, held_for, OF_A_POOL, now_ms)
+        if not keys:
+            return held
+        witnesses = Witnesses(
+            providers=told.providers, customers=told.customers, count=told.others.failed, volume=told.others.total
+        )
+        self.told |= dict.fromkeys(keys, witnesses)
+        return with_held(
+            free, known, lambda each, metric: None if metric in OF_A_POOL else held_for(each, metric), now_ms
+        )
 
     def _counted(self, newly: set[str], brake: Brake, now_ms: int) -> set[str]:
         """Count who rose; who else belongs to the hold that this makes."""
