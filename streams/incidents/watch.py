@@ -29,7 +29,7 @@ from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
 from streams.incidents.stored import name_of, read_all_left_out, read_incidents, read_not_excused, store_incidents
 from streams.incidents.untold import MANY, Untold, may_be_of_all_mail, suspected_of
-from streams.incidents.witnesses import Witnesses
+from streams.incidents.witnesses import WitnessReader
 from streams.io.store import Store
 from streams.listings.left_out import LeftOut, ListingHour
 from streams.subjects.left_out import KnownLeftOut, ProviderHour
@@ -84,7 +84,7 @@ class IncidentWatch:
         self._finder = Finder(self._cells)
         self._untold = Untold(self._cells, self._finder)
         #: Those who tell of a customer that it is they.
-        self.witnesses = Witnesses(store, self._cells, self._finder)
+        self.witnesses = WitnessReader(store, self._cells, self._finder)
         self._days = ComplaintDays(store, self._cells)
         self._arrivals = Arrivals(store, self._cells)
         self._complained = ComplainedTogether(store, self._cells)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from schemas.incident import EVERYWHERE
 from schemas.providers import OTHER
+from schemas.scope import CUSTOMER
 from schemas.times import utc_time
 from streams.incidents.accounts import Accounts, CellCounts
 from streams.incidents.alone import failed_at, worst_hour
@@ -17,6 +18,7 @@ from streams.incidents.detect import Account, Outcome, Seen, in_minutes, who_can
 from streams.incidents.finder import Finder
 from streams.incidents.witnessed import AtPlace, Witnessed, witnessed
 from streams.io.store import Store, portions
+from streams.subjects.alarm import Alarm
 from streams.subjects.left_out import ProviderHour
 
 #: Mail no further apart (s) is of the same minutes.
@@ -25,6 +27,8 @@ TOGETHER_S = 120
 MOST_ASKED = 200
 #: Unknown recipients: see `witnessed`.
 OUTCOME: Outcome = "hard"
+#: It is asked of all mail of a customer, also where a part of it alarms.
+WHOLE = frozenset({CUSTOMER})
 
 #: By which topics the mail of an hour was counted; empty where that is not known.
 COUNTED_BY = """
@@ -35,7 +39,7 @@ GROUP BY customer
 """
 
 
-class Witnesses:
+class WitnessReader:
     """Asks those whom `cells` reads, as `finder` does. One thread at a time."""
 
     def __init__(self, store: Store, cells: Cells, finder: Finder) -> None:
@@ -56,7 +60,8 @@ class Witnesses:
         if excessive is None:
             return {}
         by_hour: dict[int, list[str]] = defaultdict(list)
-        for customer, places in failed_at(self._store, alarmed, now_ms, self.left_out).at.items():
+        mail = {each: Alarm(length_ms, WHOLE) for each, length_ms in alarmed.items()}
+        for customer, places in failed_at(self._store, mail, now_ms, self.left_out).at.items():
             by_hour[worst_hour(places)].append(customer)
         found: dict[str, Witnessed] = {}
         for hour, customers in sorted(by_hour.items()):

@@ -189,7 +189,7 @@ class HoldWatch:
         known: Mapping[SubjectRule, AlertState],
         now_ms: int,
     ) -> dict[str, int]:
-        """The customers with an alert on failures that is held, and the longest window (ms) of these."""
+        """The customers with an alert on failures that is held, and the shortest window (ms) of these."""
         found: dict[str, int] = {}
         for before, after in zip(outcomes, held, strict=True):
             states = {each.key: each for each in after.states}
@@ -202,7 +202,8 @@ class HoldWatch:
                 was = earlier.get(key) or known.get(key)
                 if was is not None and was.held is not None and not self._is_due(state, now_ms):
                     continue
-                found[after.subject.customer] = max(found.get(after.subject.customer, 0), window_ms(verdict.window))
+                length_ms = window_ms(verdict.window)
+                found[after.subject.customer] = min(found.get(after.subject.customer, length_ms), length_ms)
         self._asked_ms = {each: at_ms for each, at_ms in self._asked_ms.items() if 0 <= now_ms - at_ms < TOLD_EVERY_MS}
         self._asked_ms |= dict.fromkeys(found, now_ms)
         return found
