@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, Union
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 
@@ -38,12 +39,22 @@ Table = Mapping[str, Union[CommandEntry, Subgroup]]  # noqa: UP007 - both are cl
 Sections = Mapping[str, Table]
 
 
+#: Options with a note of whoever calls: empty they say nothing, and that is what they mean.
+NOTES = frozenset({"why", "label"})
+
+
 class Command(click.Command):
     """A command whose help ends with examples, each a line as it is typed."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As ever, and nothing that is given is empty."""
+        rest = super().parse_args(ctx, args)
+        _refuse_empty(self, ctx)
+        return rest
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Examples come last."""
@@ -61,6 +72,12 @@ class LazyGroup(click.Group):
         self._table: dict[str, CommandEntry | Subgroup] = {
             name: found for table in sections.values() for name, found in table.items()
         }
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As ever, and nothing that is given is empty."""
+        rest = super().parse_args(ctx, args)
+        _refuse_empty(self, ctx)
+        return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the help."""
@@ -113,6 +130,25 @@ def group(*examples: str, name: str, commands: Table) -> Callable[[Callable[...,
     return click.group(
         name, cls=LazyGroup, sections={"Commands": commands}, examples=examples, invoke_without_command=True
     )
+
+
+def _refuse_empty(command: click.Command, ctx: click.Context) -> None:
+    """An option or argument that is given and empty is most often a variable that was not set: as a filter it would
+    mean everybody. An option that has no default clears something.
+
+    Raises:
+        SettingsError: there is one.
+    """
+    for each in command.params:
+        clears = isinstance(each, click.Option) and not each.required and not isinstance(each.default, str)
+        if clears or each.name is None or each.name in NOTES or ctx.params.get(each.name) != "":
+            continue
+        if ctx.get_parameter_source(each.name) is ParameterSource.COMMANDLINE:
+            from schemas.settings import SettingsError
+
+            raise SettingsError(
+                f"{each.opts[0] if isinstance(each, click.Option) else each.human_readable_name}: is empty"
+            )
 
 
 def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
