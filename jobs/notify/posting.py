@@ -6,6 +6,7 @@ from http.client import BadStatusLine, HTTPException, RemoteDisconnected
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -49,6 +50,14 @@ class TargetAnswer(NamedTuple):
     retry_after: str = ""
     location: str = ""
     whole: bool = True
+
+
+class _Said(msgspec.Struct):
+    status: str = ""
+
+
+#: What such a `status` is.
+_ERRORS = frozenset({"error", "failure", "failed", "invalid event"})
 
 
 class Poster:
@@ -125,7 +134,18 @@ def outcome_of_service(answer: TargetAnswer, now_ms: int, service: str) -> Outco
         return Outcome(result="later", said=said)
     if not answer.whole:  # it may have been one; asked again, such a service does nothing twice
         return Outcome(result="later", said="the connection ended before the answer did")
+    if _says_error(answer.body):
+        return Outcome(result="later", said=f"{outcome.said}: an error, whatever its code")
     return outcome
+
+
+def _says_error(body: bytes) -> bool:
+    """Whether a body is JSON that says that nothing was taken, as gateways before a service answer with 200."""
+    try:
+        found = msgspec.json.decode(body, type=_Said)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return found.status.lower() in _ERRORS
 
 
 def outcome_of(answer: TargetAnswer, now_ms: int) -> Outcome:

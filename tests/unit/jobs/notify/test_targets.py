@@ -199,6 +199,33 @@ def test_answer_that_never_ends_or_is_of_another_protocol_is_none(speak: Speak, 
         assert send(target, told(), timeout_s=0.5) == Outcome(result="later", said=said)
 
 
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "before", [INTERIM, b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" + 2 * INTERIM]
+)
+def test_interim_answer_is_not_the_answer(before: bytes) -> None:
+    """An edge that sends hints had each notification a dead letter that said `103`."""
+    with raw_server(ends_after(before + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as port:
+        target = Webhook(url=f"http://127.0.0.1:{port}/", secrets=(KEY,))
+        assert send(target, told()) == Outcome(result="taken", said="200 ok")
+
+
+@pytest.mark.parametrize(
+    ("speak", "said"),
+    [
+        (ends_after(INTERIM), "the connection ended before the answer did"),
+        (ends_after(INTERIM[:40]), "the connection ended before the answer did"),
+        (drips(b"", INTERIM), "no whole answer in time"),
+    ],
+)
+def test_interim_answer_alone_is_none(speak: Speak, said: str) -> None:
+    with raw_server(speak) as port:
+        target = Webhook(url=f"http://127.0.0.1:{port}/", secrets=(KEY,))
+        assert send(target, told(), timeout_s=0.5) == Outcome(result="later", said=said)
+
+
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
@@ -255,6 +282,16 @@ def test_certificate_must_have_the_name_of_the_address_and_be_trusted(tmp_path: 
 
 def pager(received: Receiver) -> PagerDuty:
     return PagerDuty(routing_key="R0UT1NG", url=f"{received.url}/v2/enqueue")
+
+
+def test_error_with_a_good_code_is_tried_again(received: Receiver) -> None:
+    received.answer = lambda _: (200, {}, b'{"status": "error", "message": "no such key"}')
+    assert send(pager(received), told()) == Outcome(
+        result="later",
+        said='200 {"status": "error", "message": "no such key"}: an error, whatever its code',
+    )
+    received.answer = lambda _: (202, {}, b'{"status": "success", "message": "Event processed"}')
+    assert send(pager(received), told()).result == "taken"
 
 
 def test_incident_of_an_alert_is_triggered_acknowledged_and_resolved_under_one_key(received: Receiver) -> None:
