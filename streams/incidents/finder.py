@@ -327,12 +327,20 @@ def _is_told_later(incident: Incident) -> bool:
 def _outcomes(
     found: Iterable[FoundHour], known: Iterable[Incident], chosen: Collection[ProviderHour]
 ) -> dict[ProviderHour, set[Outcome]]:
-    """Of which outcomes places and hours are incidents."""
+    """Of which outcomes places and hours are incidents. Where one is found now, what seemed so earlier does not count:
+    while mail waits, what is refused at once seems much. Complaints are looked for elsewhere."""
     outcomes: dict[ProviderHour, set[Outcome]] = defaultdict(set)
     struck = [
         (each.place[1], each.hour, each.outcome) for each in found if each.place[0] != "pool" and not each.suspected
     ]
-    struck += [(each.value, hour, each.outcome) for each in known if each.leaves_out for hour in each.confirmed]
+    now = {(place, hour) for place, hour, _ in struck}
+    struck += [
+        (each.value, hour, each.outcome)
+        for each in known
+        if each.leaves_out
+        for hour in each.confirmed
+        if each.outcome == "complained" or (each.value, hour) not in now
+    ]
     for place, hour, named in struck:
         if (place, hour) in chosen:
             outcomes[place, hour] |= {outcome for outcome in OUTCOMES if outcome == named}

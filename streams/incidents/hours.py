@@ -86,6 +86,8 @@ def updated(known: Mapping[str, Incident], looked: Looked, now_ms: int) -> list[
                 near = [each for each in near if each.state == "suspected"]
             if near:
                 earlier = touched[min(near, key=lambda each: each.hours).id]
+                if _fails_otherwise(earlier, group):
+                    earlier = msgspec.structs.replace(earlier, outcome=worst.outcome, struck=0)
                 touched[earlier.id] = _with(earlier, worst, hours)
             else:
                 begun = _begun(place, worst, hours, now_ms)
@@ -122,6 +124,15 @@ def _neighbours(found: Sequence[FoundHour]) -> Iterable[list[FoundHour]]:
 def _is_near(incident: Incident, outcome: str, hours: Collection[int]) -> bool:
     apart = _apart(incident.outcome, outcome)
     return any(incident.from_s - apart <= hour <= incident.hours[-1] + apart for hour in hours)
+
+
+def _fails_otherwise(incident: Incident, found: Sequence[FoundHour]) -> bool:
+    """Whether all hours of an incident were found again, and in none of them what it was taken for: while mail waits
+    what is refused at once seems much, until the rest is given up."""
+    outcomes = {each.outcome for each in found}
+    if incident.state != "detected" or {incident.outcome, "complained"} & outcomes:
+        return False
+    return incident.outcome != "complained" and set(incident.confirmed) <= {each.hour for each in found}
 
 
 def _apart(*outcomes: str) -> int:

@@ -43,17 +43,21 @@ def worse_in_another_way(
     found: dict[str, Worse] = {}
     for customer, each in cells.items():
         for other, rate in excessive.items():
-            if other == "expired" and customer not in told:
+            if other == outcome or (other == "expired" and customer not in told):
                 continue
             rest = (of_told if other == "expired" else every).minus(each)
-            mine, theirs = _beside(outcome, other, each), _beside(outcome, other, rest)
-            if other == outcome or mine.failed < LEAST_FAILED or not mine.rate < MOST_FAILING:
-                continue
-            if other == "expired" and theirs.total < TELLING_ELSEWHERE:
-                continue
-            weight = above(mine, max(rate, TIMES * theirs.rate))
-            if weight >= SURE and weight > (found[customer].weight if customer in found else 0.0):
-                found[customer] = Worse(other, mine, theirs.rate, weight)
+            pairs = [(_beside(outcome, other, each), _beside(outcome, other, rest))]
+            if outcome == "expired" and customer in told and len(told) > 1:
+                # What is refused at once may have been asked of all mail, before the rest was put off.
+                pairs.append((each.seen(other), of_told.minus(each).seen(other)))
+            for mine, theirs in pairs:
+                if mine.failed < LEAST_FAILED or not mine.rate < MOST_FAILING:
+                    continue
+                if other == "expired" and theirs.total < TELLING_ELSEWHERE:
+                    continue
+                weight = above(mine, max(rate, TIMES * theirs.rate))
+                if weight >= SURE and weight > (found[customer].weight if customer in found else 0.0):
+                    found[customer] = Worse(other, mine, theirs.rate, weight)
     return found
 
 

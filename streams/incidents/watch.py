@@ -156,7 +156,8 @@ class IncidentWatch:
         """
         senders = partial(self._fleet.senders, least=TELLING)
         worst_of = {each: worst_place(places, of_hour=True) for each, places in failed.at.items()}
-        wanted = {each: (at.provider, at.hour) for each, at in worst_of.items() if senders(*at) < MANY}
+        beyond = {each for each, at in worst_of.items() if (each, at.hour) in self.not_excused}
+        wanted = {each: (*at,) for each, at in worst_of.items() if each not in beyond and senders(*at) < MANY}
         asked = self._untold.found(wanted, self.excluded, failed.at, senders) if wanted else {}
         later = undated_expiries(
             self._store, {each: at for each, at in failed.at.items() if each in failed.undated - asked.keys()}

@@ -9,7 +9,7 @@ from api.cli.incidents import as_lines
 from jobs.operator.incidents import dismiss_incident
 from streams.incidents.stored import read_incidents
 from tests.support.api_client import DAY, HOUR, MINUTE, Row
-from tests.support.fleet import HOUR_11, SHARES, accused, mail
+from tests.support.fleet import HOUR_11, SHARES, accused, mail, suspended
 from tests.support.judging import Ground
 
 pytestmark = pytest.mark.usefixtures("standing_clock")
@@ -95,3 +95,33 @@ def test_complaints_about_mail_that_an_incident_struck_count(ground: Ground) -> 
     for step in range(1, 8):
         changed |= judge.refresh_incidents(later + step * 60_000)
     assert "stolen" in changed
+
+
+def test_refusals_that_seemed_many_while_mail_waited_do_not_hide_a_bad_list_of_that_hour(ground: Ground) -> None:
+    """Nine tenths of the mail to one provider wait in an hour, and are given up a day later. Until then what is refused
+    at once is one in nine of what is known, for everybody; then it is one in ninety."""
+    chance, at, waits = random.Random(7), HOUR_11 - DAY, 0.9
+    sent = {**dict.fromkeys(GOOD, 200), "bought": 1_500}
+    for each, count in sent.items():
+        hard = round(count * (0.15 if each == "bought" else 0.01))
+        known = Row(at, round((count - hard) * (1 - waits)), hard, provider="gmail", customer=each, stream="news")
+        ground.put(known)
+        if each in GOOD:
+            days = range(2, 8)
+            ground.put(*(row for day in days for row in mail(each, HOUR_11 - day * DAY, 700, 0.005, chance)))
+            ground.put(Row(at, delivered=300, provider="yahoo", customer=each, stream="news"))
+    judge = ground.judge()
+    judge.refresh_incidents((at + 50 * MINUTE) * 1000)
+    judge.judge_customers([*GOOD, "bought"], (at + 50 * MINUTE) * 1000)
+    assert accused(ground) == set()
+    assert [each.outcome for each in read_incidents(ground.store).in_force()] == ["hard"]
+    for each, count in sent.items():
+        ground.put(Row(at, expired=round(count * waits * 0.9), provider="gmail", customer=each, stream="news"))
+    for later_s in (0, 10):
+        judge.refresh_incidents(NOW_MS + later_s * 1000)
+        again = judge.judge_customers([*GOOD, "bought"], NOW_MS + later_s * 1000).again
+        judge.judge_customers({customer for customer, _ in again}, NOW_MS + later_s * 1000 + 1)
+    assert accused(ground) == suspended(ground) == {"bought"}
+    everybody, theirs = sorted(read_incidents(ground.store).in_force(), key=lambda each: each.state)
+    assert (everybody.value, everybody.outcome, everybody.struck) == ("gmail", "expired", len(GOOD))
+    assert (theirs.value, theirs.outcome, theirs.state) == ("bought", "hard", "not_excused")

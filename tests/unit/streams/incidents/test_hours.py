@@ -114,3 +114,15 @@ def test_what_was_none_is_not_changed_again_by_the_next_look() -> None:
     (taken,) = looked(known, [], 0.9, over=[0]).values()
     assert taken.state == "dismissed"
     assert updated({taken.id: taken}, Looked([], ()), int((NOON + 2 * H) * 1000)) == []
+
+
+def test_incident_that_is_found_again_in_another_way_was_taken_for_the_wrong_one() -> None:
+    """While mail waits what is refused at once seems much; then the rest is given up."""
+    given_up = [each._replace(outcome="expired", rate=0.8, struck=5) for each in found(0, 1)]
+    known = looked({}, found(0, 1), 1.5)
+    (incident,) = looked(known, given_up, 30).values()
+    assert (incident.outcome, incident.rate, incident.struck) == ("expired", 0.8, 5)
+    assert [incident.id] == [*known]
+    (both,) = looked(known, [*given_up, *found(0)], 30).values()
+    (of_one_hour,) = looked(known, given_up[:1], 30).values()
+    assert {both.outcome, of_one_hour.outcome} == {"hard"}
