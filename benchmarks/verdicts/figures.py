@@ -9,6 +9,7 @@ from benchmarks.results import Figure
 from benchmarks.verdicts import parameters as p
 from benchmarks.verdicts.bad import ANY_LEVEL, Seen, Table
 from benchmarks.verdicts.chance.trial import BadOne, TrialResult
+from benchmarks.verdicts.fleet import HOUR
 from benchmarks.verdicts.good import Found, Tally
 from benchmarks.verdicts.incidents import Compared, MassListing, Snowshoe
 from benchmarks.verdicts.steady import Flagged, Until
@@ -138,7 +139,10 @@ def _of_fleets(what: str, some: Sequence[TrialResult]) -> Iterator[Figure]:
 def _bad_ones(kind: str, some: Sequence[BadOne]) -> Figure:
     found = [each for each in some if each.seconds is not None]
     delays = [each.seconds / 60 for each in found if each.seconds is not None]
-    note = f"{len(found)} of {len(some)} found ({sum(each.held for each in found)} held), "
+    held = [each for each in found if each.held]
+    let_go = sum(each.acted is not None and each.acted <= HOUR for each in held)
+    of_these = f", {let_go} of these not any more within the hour" if held else ""
+    note = f"{len(found)} of {len(some)} found ({len(held)} held{of_these}), "
     note += f"{sum(each <= 60 for each in delays)} within the hour"
     note += f", median {median(delays):,.0f} min, longest {max(delays):,.0f}" if delays else ""
     volume = median(each.volume for each in found) if found else -1

@@ -69,7 +69,8 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class BadOne:
     """One bad customer (of snowshoe all together): how many seconds after its first bad mail it was found, and after
-    how many recipients of that; None: never. `warned`: at some level, at least; `held`: found, and not acted on."""
+    how many recipients of that; None: never. `warned`: at some level, at least; `held`: found, and not acted on then;
+    `acted`: in how many seconds it was, None: never."""
 
     kind: str
     name: str
@@ -77,6 +78,7 @@ class BadOne:
     volume: int
     warned: bool
     held: bool = False
+    acted: int | None = None
 
 
 @dataclass(slots=True)
@@ -379,4 +381,5 @@ def _bad_one(spree: Spree, name: str, alerts: Sequence[tuple[int, AlertData]], t
     # What is milder is never held.
     held = bool(due) and all(each.held is not None for when, each in due if when == until)
     seconds = until - spree.begins if due else None
-    return BadOne(spree.kind, name, seconds, int(sent[at <= until].sum()), bool(since), held)
+    acted = min((when - spree.begins for when, each in due if each.held is None), default=None)
+    return BadOne(spree.kind, name, seconds, int(sent[at <= until].sum()), bool(since), held, acted)

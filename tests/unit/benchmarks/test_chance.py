@@ -128,7 +128,16 @@ def test_bad_one_whose_alert_is_held_is_held_whatever_milder_is_told(held: bool,
     alerts = [(at, told_alert(customer=name, held=held).data)]
     alerts += [(at, told_alert(customer=name, level="warning").data)] if milder else []
     (bad,) = result_of(trial, Judged(alerts)).bad
-    assert (bad.seconds, bad.held) == (600, held)
+    assert (bad.seconds, bad.held, bad.acted) == (600, held, None if held else 600)
+
+
+def test_bad_one_is_acted_on_once_its_alert_is_held_no_more() -> None:
+    trial = seeded(4, 2, Wish(customers=(3, 6), mishaps=(), abusers=("bought list",)))
+    (spree,) = trial.sprees
+    name, at = spree.person.name, spree.begins + 600
+    alerts = [(at, told_alert(customer=name, held=True).data), (at + 300, told_alert(customer=name).data)]
+    (bad,) = result_of(trial, Judged(alerts)).bad
+    assert (bad.seconds, bad.held, bad.acted) == (600, True, 900)
 
 
 def test_good_one_who_is_accused_before_anything_struck_is_marked() -> None:
@@ -169,3 +178,6 @@ def test_figures_say_who_was_accused_and_when_the_bad_were_found() -> None:
     assert "1 held, 2 told anything milder; of 2 bad ones 1 found" in every[0].note
     assert every[3].note == "1 of 2 found (0 held), 1 within the hour, median 2 min, longest 2"
     assert len(list(of_random([("tiny", [one])], whole=False))) == 1
+    held = [replace(bad[0], name=f"h{acted}", held=True, acted=acted) for acted in (None, 900, 9_000)]
+    *_, last = of_random([("anything", [replace(one, bad=held)])])
+    assert last.note.startswith("3 of 3 found (3 held, 1 of these not any more within the hour), 3 within the hour")
