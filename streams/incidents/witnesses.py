@@ -23,8 +23,8 @@ from streams.subjects.left_out import ProviderHour
 
 #: Mail no further apart (s) is of the same minutes.
 TOGETHER_S = 120
-#: So many of those who can tell are asked about one provider.
-MOST_ASKED = 200
+#: So many of those who can tell are asked about one provider, those with most mail there in the hour.
+MOST_ASKED = 50
 #: Unknown recipients: see `witnessed`.
 OUTCOME: Outcome = "hard"
 #: It is asked of all mail of a customer, also where a part of it alarms.
@@ -81,9 +81,11 @@ class WitnessReader:
         # What of other hosts fails may be one of them that hardly anybody sends to.
         elsewhere = {(each, hour) for each in (*without, OTHER)}
         able = {
-            place: who_can_tell(
-                OUTCOME, [each for each in accounts.of(place, hour, OUTCOME, elsewhere) if each.customer not in of]
-            )[:MOST_ASKED]
+            place: _most(
+                who_can_tell(
+                    OUTCOME, [each for each in accounts.of(place, hour, OUTCOME, elsewhere) if each.customer not in of]
+                )
+            )
             for place, of in failing.items()
         }
         by = self._counted_by(sorted({*customers, *(each.customer for some in able.values() for each in some)}), hour)
@@ -111,6 +113,10 @@ class WitnessReader:
             for customer, topics in self._store.rows(COUNTED_BY, asked):
                 found[str(customer)] |= set(map(str, topics))
         return found
+
+
+def _most(some: list[Account]) -> list[Account]:
+    return sorted(some, key=lambda each: (-each.here.total, each.customer))[:MOST_ASKED]
 
 
 def _failing(

@@ -63,9 +63,10 @@ OF_COMPLAINTS: frozenset[Metric] = frozenset({"complaint", "complaint_burn"})
 REMEMBERED_MS = DAY_MS
 #: How many are active is counted so often at most.
 ACTIVE_EVERY_MS = 300_000
-#: Whether others tell of a customer that is held is asked again so often at most, and for so long after it rose: what
-#: was sent in those minutes is counted by then.
-TOLD_EVERY_MS, TOLD_FOR_MS = MINUTE_MS, 2 * HOUR_MS
+#: Whether others tell of a customer that is held is asked again after so long, then each time after as long again as it
+#: is held, up to so long after it rose: what was sent in those minutes is counted by then. So many are asked about at
+#: once, those first of whom it was not asked, or longest ago.
+TOLD_AFTER_MS, TOLD_FOR_MS, MOST_TOLD = MINUTE_MS, 2 * HOUR_MS, 200
 #: Clocks of monitors may differ by so much.
 AHEAD_MS = 60_000
 
@@ -204,15 +205,18 @@ class HoldWatch:
                     continue
                 length_ms = window_ms(verdict.window)
                 found[after.subject.customer] = min(found.get(after.subject.customer, length_ms), length_ms)
-        self._asked_ms = {each: at_ms for each, at_ms in self._asked_ms.items() if 0 <= now_ms - at_ms < TOLD_EVERY_MS}
-        self._asked_ms |= dict.fromkeys(found, now_ms)
-        return found
+        first = sorted(found, key=lambda each: (self._asked_ms.get(each, 0), each))[:MOST_TOLD]
+        self._asked_ms = {each: at_ms for each, at_ms in self._asked_ms.items() if 0 <= now_ms - at_ms < TOLD_FOR_MS}
+        self._asked_ms |= dict.fromkeys(first, now_ms)
+        return {each: found[each] for each in first}
 
     def _is_due(self, state: AlertState, now_ms: int) -> bool:
         """Whether it is asked again of an alert that was held before."""
         if state.held is None or now_ms - state.excessive_ms >= TOLD_FOR_MS:
             return False
-        return not 0 <= now_ms - self._asked_ms.get(state.customer, now_ms - TOLD_EVERY_MS) < TOLD_EVERY_MS
+        if (asked_ms := self._asked_ms.get(state.customer)) is None:
+            return True
+        return now_ms - asked_ms >= max(TOLD_AFTER_MS, asked_ms - state.excessive_ms)
 
     def _with_told(
         self,

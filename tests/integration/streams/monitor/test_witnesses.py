@@ -2,12 +2,15 @@
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
 from streams.incidents.stored import read_incidents
+from streams.incidents.witnessed import Witnessed
+from streams.incidents.witnesses import WitnessReader
 from streams.monitor.half_counted import LateTopic
+from streams.monitor.holds import MOST_TOLD
 from tests.support.alert_follower import HookMemory, decide
 from tests.support.api_client import DAY, MINUTE, Row
 from tests.support.fleet import HOUR_11, held, mail, suspended
@@ -153,3 +156,24 @@ def test_none_of_the_good_ones_is_told_of_in_an_incident_beside_an_abuser(ground
     ground.judge().judge_customers([*GOOD, *BAD], NOW_MS)
     assert suspended(ground) | held(ground) == set(BAD)
     assert [each.value for each in read_incidents(ground.store).in_force() if each.leaves_out] == ["gmail"]
+
+
+def test_it_is_asked_of_some_at_a_time_and_at_growing_distances(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+
+    def nobody(_self: WitnessReader, alarmed: Mapping[str, int], _now_ms: int) -> dict[str, Witnessed]:
+        asked.append(set(alarmed))
+        return {}
+
+    monkeypatch.setattr(WitnessReader, "of", nobody)
+    many = [f"bad{number:03}" for number in range(MOST_TOLD + 30)]
+    ground.put(*(Row(AT, delivered=700, hard=300, customer=each) for each in many))
+    judge = ground.judge()
+    for minute in range(12):
+        judge.judge_customers(many, NOW_MS + minute * MINUTE * 1000)
+    assert asked[0] | asked[1] == set(many)
+    assert max(map(len, asked)) == MOST_TOLD
+    times = [sum(each in some for some in asked) for each in many]
+    assert (max(times), min(times) >= 3) == (5, True), "at 0, 1, 2, 4 and 8 minutes, or a little later"
