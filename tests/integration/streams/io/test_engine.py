@@ -25,6 +25,8 @@ with open_store(ClickHouse(path=sys.argv[1], database="default")):
 """
 FILES = "SELECT count() FROM system.schema_inference_cache"
 REMEMBERED = "SELECT metric, value FROM system.metrics WHERE metric LIKE 'QueryConditionCache%' AND value > 0"
+COMPILED = "SELECT value FROM system.events WHERE event = 'CompileFunction'"
+SUMS = "SELECT at % 7 AS day, sum(at) * 2 AS total FROM some_rows WHERE at + day > 3 GROUP BY day ORDER BY day, total"
 ROWS = "CREATE TABLE some_rows (at UInt64) ENGINE = MergeTree ORDER BY tuple() AS SELECT number FROM numbers(20000)"
 
 
@@ -65,5 +67,17 @@ def test_nothing_is_kept_of_the_files_that_rows_come_in(store: Store) -> None:
         store.insert("some_rows", {"at": [1]})
         store.insert_table("some_rows", pa.table({"at": pa.array([1], pa.uint64())}))
         assert store.rows(FILES) == before
+    finally:
+        store.run("DROP TABLE some_rows")
+
+
+def test_no_statement_is_compiled(store: Store) -> None:
+    """By default each is that was asked three times, which takes longer than to run it so often."""
+    store.run(ROWS)
+    before = store.rows(COMPILED)
+    try:
+        for _ in range(5):
+            store.rows(SUMS)
+        assert store.rows(COMPILED) == before
     finally:
         store.run("DROP TABLE some_rows")
