@@ -45,6 +45,10 @@ _SHORT = 6
 _SHORTEST = 8
 
 
+#: The first line of a reply of several (RFC 5321 section 4.2.1), whose code and status come again in each.
+_SEVERAL = re.compile(r"(?:^|[\s:'\"(<])([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+
+
 class _Words(dict[str, str]):
     """A word as it stands in a wording: in lower case, with `#` for what differs from bounce to bounce.
 
@@ -85,7 +89,19 @@ _masked_word = _Words().__getitem__
 
 def mask(diagnostic: str) -> str:
     """The diagnostic in lower case, cut to `MAX_TEXT`, with all that differs from bounce to bounce as `#`."""
-    return " ".join(map(_masked_word, diagnostic[:MAX_TEXT].split()))
+    return one_line(" ".join(map(_masked_word, diagnostic[:MAX_TEXT].split())))
+
+
+def one_line(text: str) -> str:
+    """A reply of several lines as one: phrases go on from line to line, past the code that each begins with."""
+    found = _SEVERAL.search(text) if "-" in text else None
+    if found is None:
+        return text
+    code, status = found.groups()
+    begin, rest = text[: found.end()], text[found.end() :]
+    if status:
+        rest = rest.replace(f" {code}-{status} ", " ").replace(f" {code} {status} ", " ")
+    return begin + rest.replace(f" {code}-", " ").replace(f" {code} ", " ")
 
 
 def code_in(text: str) -> str:
