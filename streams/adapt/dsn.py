@@ -12,8 +12,9 @@ stands beside a recipient, the text of the notification is looked at (`streams.a
 
 Where the customer and the stream are found: see `streams.adapt.mail_report`. The envelope sender is the address to
 which the notification was sent (RFC 3461 section 6.1). Mails without a report are read where they name recipients
-(`streams.adapt.prose`), and rejections that come as receipts (RFC 8098, RFC 5429). What is no such mail, such as an
-automatic answer, gives no event.
+(`streams.adapt.prose`), rejections that come as receipts (RFC 8098, RFC 5429), and notifications that somebody
+forwarded as attachments. What is no such mail, such as an automatic answer, gives no event, nor does what became of a
+notification itself.
 """
 
 import re
@@ -29,6 +30,7 @@ from streams.adapt.canonical import complete, domain_of
 from streams.adapt.common import stable_id
 from streams.adapt.dsn_parts import REPORTED, REPORTED_ACTION, STATUS_TYPES
 from streams.adapt.fates import PROBES, action_word, codes, fate
+from streams.adapt.forwarded import MOST_FORWARDED, forwarded_in, is_notification
 from streams.adapt.haraka import gave_up_unsaid, is_sender, reason_of
 from streams.adapt.mail_report import (
     Report,
@@ -82,12 +84,23 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
             customer can be found, or its reporter is not believed.
     """
     mail = read_mail(raw)
+    events = _events(mail, context)
+    if events:
+        check_reporter(mail.headers, len(events), context.options(NAME), context, MAX_GROUPS)
+    return events
+
+
+def _events(mail: MimePart, context: Context, depth: int = 0) -> list[MailEvent]:
     parts = leaves(mail)
     text = notice_text(mail, parts)
+    if depth < MOST_FORWARDED and (forwarded := forwarded_in(mail, parts, text)):
+        return [event for each in forwarded for event in _events(each, context, depth + 1)]
     read = _groups(mail, parts, text)
     if read is None:
         return []
     found, original = read
+    if is_notification(original):
+        return []
     about = next((each for each in found if each.get("reporting-mta") or each.get("arrival-date")), Headers())
     recipients = [each for each in found if _names(each) and not _is_probe(each, about)]
     if not recipients:
@@ -109,8 +122,6 @@ def adapt(raw: bytes, context: Context) -> list[MailEvent]:
         except AdaptError as error:
             place = f"recipient {number}: " if len(recipients) > 1 else ""
             raise AdaptError(f"{place}{error}") from error
-    if events:
-        check_reporter(mail.headers, len(events), context.options(NAME), context, MAX_GROUPS)
     return events
 
 
