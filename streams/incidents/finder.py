@@ -16,6 +16,7 @@ from schemas.times import HOUR_S
 from streams.incidents.accounts import NOTHING, Accounts, ByProvider, CellCounts, sum_of
 from streams.incidents.cells import Cells
 from streams.incidents.detect import (
+    AS_BAD_ELSEWHERE,
     ENOUGH,
     LEAST_STRUCK,
     SHARE,
@@ -62,17 +63,27 @@ class Finder:
             StoreError: the store failed.
         """
         accounts = self._cells.read(chosen)
-        hit = {(each.value, hour) for each in known if each.leaves_out for hour in each.confirmed}
+        # What was complained of says nothing of what is refused there: mail to it tells of refusals elsewhere.
+        hit, complained = (
+            {
+                (each.value, hour)
+                for each in known
+                if each.leaves_out and (each.outcome == "complained") == is_complained
+                for hour in each.confirmed
+            }
+            for is_complained in (False, True)
+        )
         found: list[FoundHour] = []
         over: set[Over] = set()
         unfound: list[ProviderHour] = []
         places = sorted((each for each in chosen if each[0] != EVERYWHERE), key=lambda each: (each[1], each[0]))
         for place, hour in places:
-            several = self._found_at(accounts, place, hour, hit)
+            several = self._found_at(accounts, place, hour, hit, complained)
             found += several
-            if any(each.place[0] != "pool" for each in several):
-                hit.add((place, hour))
-            else:
+            sure = {each.outcome == "complained" for each in several if each.place[0] != "pool" and not each.suspected}
+            for is_complained in sure:
+                (complained if is_complained else hit).add((place, hour))
+            if not sure:
                 unfound.append((place, hour))
         # Bought lists of the hour fail at unknown hosts, too: their mail there tells who is good.
         several = self._found_together(accounts, [each for each in unfound if each[0] != OTHER], hit)
@@ -81,7 +92,7 @@ class Finder:
         hit |= together
         # Everywhere comes last: it is asked of mail to providers that are not incidents themselves.
         for place, hour in sorted(each for each in chosen if each[0] == EVERYWHERE):
-            several = self._found_at(accounts, place, hour, hit)
+            several = self._found_at(accounts, place, hour, hit, complained)
             found += several
             if all(each.place[0] == "pool" or each.suspected for each in several):
                 unfound.append((place, hour))
@@ -158,11 +169,20 @@ class Finder:
             for customer, of in self._cells.by_minute(place, hour, [each.customer for each in some], without).items()
         }
 
-    def _found_at(self, accounts: Accounts, place: str, hour: int, hit: Collection[ProviderHour]) -> list[FoundHour]:
-        """The incidents of one place and hour, by outcome; `hit` are those of the whole place that are known."""
-        beside = is_beside(place, hour, hit)
+    def _found_at(
+        self,
+        accounts: Accounts,
+        place: str,
+        hour: int,
+        refused: Collection[ProviderHour],
+        complained: Collection[ProviderHour],
+    ) -> list[FoundHour]:
+        """The incidents of one place and hour, by outcome; of those of the whole place that are known, some are of mail
+        that is `refused`, or fails otherwise, others of mail that is `complained` of."""
         found = []
         for outcome in OUTCOMES:
+            hit = {*refused, *complained} if outcome == "complained" else refused
+            beside = is_beside(place, hour, hit)
             if accounts.failing(place, hour, outcome) < (LEAST_BESIDE if beside else LEAST_STRUCK):
                 continue
             some = self.witnesses(accounts, outcome, place, hour, hit)
@@ -180,13 +200,25 @@ class Finder:
                 not finding.pool and self._is_theirs(accounts, some, outcome, place, hour, finding.raised, hit)
             ):
                 one = self.found_hour(place, hour, outcome, some, finding)
-                why = self._may_be_theirs(accounts, hour, finding) if one.place[0] == "all" else ""
+                why = self._may_be_theirs(accounts, outcome, one, finding) if one.place[0] != "pool" else ""
                 found.append(one._replace(suspected=bool(why), why=why))
         return found
 
-    def _may_be_theirs(self, accounts: Accounts, hour: int, finding: Finding) -> str:
-        """Why those whose mail fails everywhere may be to blame themselves; empty where nothing says so."""
-        if self._cells.is_first_day(hour):
+    def _may_be_theirs(self, accounts: Accounts, outcome: Outcome, one: FoundHour, finding: Finding) -> str:
+        """Why those who are struck may be to blame themselves, where their mail fails everywhere; empty where nothing
+        says so. What was found of one provider is asked whether all mail of theirs fails, too."""
+        dimension, place, hour = *one.place, one.hour
+        if dimension == "provider":
+            if outcome == "complained" or self._cells.is_first_day(hour):
+                return ""
+            struck = set(finding.struck)
+            every = accounts.of(place, hour, outcome, ())
+            elsewhere = seen_together(each.elsewhere for each in every if each.customer in struck)
+            if elsewhere.total < TELLING_ELSEWHERE or elsewhere.rate < max(
+                self._cells.bad[outcome], finding.raised * AS_BAD_ELSEWHERE
+            ):
+                return ""
+        elif self._cells.is_first_day(hour):
             return WHY_FIRST_DAY
         sent = {each: sum_of(accounts.by_hour[hour][each].values()).finished for each in finding.struck}
         return WHY if most_surge(sent, self._cells.busiest_hours(sent, hour)) else ""

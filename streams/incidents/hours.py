@@ -170,7 +170,9 @@ def _with(incident: Incident, worst: FoundHour, hours: Collection[int]) -> Incid
     """With more hours; the numbers are those of the hour that struck most."""
     confirmed = tuple(sorted({*incident.confirmed, *hours}))
     incident = msgspec.structs.replace(incident, confirmed=confirmed, hours=tuple(sorted({*incident.hours, *hours})))
-    if incident.state == "dismissed" or (incident.state == "suspected" and not worst.suspected):
+    # It is sure once as many are struck of whom nothing is doubtful: others may just have begun to send.
+    is_sure = incident.state == "suspected" and not worst.suspected and worst.struck >= incident.struck
+    if incident.state == "dismissed" or is_sure:
         incident = msgspec.structs.replace(incident, state=_state(incident.dimension, worst), why="")
     if worst.struck <= incident.struck:
         return incident

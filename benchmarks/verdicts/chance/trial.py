@@ -371,7 +371,9 @@ def _bad_ones(trial: Trial, found: Judged) -> Iterator[BadOne]:
 
 
 def _bad_one(spree: Spree, name: str, alerts: Sequence[tuple[int, AlertData]], trial: Trial) -> BadOne:
-    since = [(at, each) for at, each in alerts if at >= spree.begins and each.level != "good"]
+    # Its mail counts from the beginning of that minute on.
+    begins = spree.begins // 60 * 60
+    since = [(at, each) for at, each in alerts if at >= begins and each.level != "good"]
     if spree.kind.startswith("complaints"):
         # What strikes everybody strikes them too, and says nothing of the complaints.
         since = [(at, each) for at, each in since if each.metric == "complaint"]
@@ -380,6 +382,6 @@ def _bad_one(spree: Spree, name: str, alerts: Sequence[tuple[int, AlertData]], t
     until = min((when for when, _ in due), default=10**9)
     # What is milder is never held.
     held = bool(due) and all(each.held is not None for when, each in due if when == until)
-    seconds = until - spree.begins if due else None
-    acted = min((when - spree.begins for when, each in due if each.held is None), default=None)
+    seconds = max(0, until - spree.begins) if due else None
+    acted = min((max(0, when - spree.begins) for when, each in due if each.held is None), default=None)
     return BadOne(spree.kind, name, seconds, int(sent[at <= until].sum()), bool(since), held, acted)

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from streams.incidents.stored import read_incidents
+from schemas.incident import Incident, incident_id
+from streams.incidents.stored import read_incidents, store_incidents
 from tests.support.api_client import DAY, MINUTE
 from tests.support.fleet import HOUR_11, mail
 from tests.support.judging import Ground
@@ -57,3 +58,28 @@ def test_network_that_breaks_strikes_usual_mail_and_accuses_nobody(ground: Groun
     assert (told(ground, held=True), told(ground, held=False)) == (set(), set())
     found = {each.dimension: each.state for each in read_incidents(ground.store, 0).in_force()}
     assert found["all"] == "detected"
+
+
+def test_batch_of_complaints_does_not_make_an_incident_of_what_is_refused_everywhere_else(ground: Ground) -> None:
+    """Mail to a provider whose complaints came at once still says that what is sent is refused everywhere."""
+    batches = [
+        Incident(
+            id=incident_id("provider", provider, "complained", HOUR_11),
+            dimension="provider",
+            value=provider,
+            outcome="complained",
+            state="detected",
+            hours=(HOUR_11,),
+            confirmed=(HOUR_11,),
+            rate=0.01,
+            usual=0.0003,
+            struck=9,
+            spared=0,
+            detected_ms=HOUR_11 * 1000,
+        )
+        for provider in ("gmail", "yahoo", "outlook", "other")
+    ]
+    store_incidents(ground.store, batches, HOUR_11 * 1000)
+    hour(ground, ACCOUNTS, 3_000, 0.2)
+    assert (told(ground, held=True), told(ground, held=False)) == ({*ACCOUNTS}, set())
+    assert not any(each.leaves_out for each in read_incidents(ground.store).in_force() if each.outcome == "hard")

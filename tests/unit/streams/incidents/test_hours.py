@@ -116,6 +116,13 @@ def test_what_was_none_is_not_changed_again_by_the_next_look() -> None:
     assert updated({taken.id: taken}, Looked([], ()), int((NOON + 2 * H) * 1000)) == []
 
 
+def test_suspicion_of_many_does_not_become_sure_by_a_few_who_just_began_to_send() -> None:
+    known = looked({}, [each._replace(suspected=True, why="so many surge") for each in found(0, struck=61)], 0.5)
+    (few,) = looked(known, found(0, struck=7), 0.6).values()
+    (many,) = looked(known, found(0, struck=70), 0.6).values()
+    assert (few.state, few.struck, many.state, many.struck) == ("suspected", 61, "detected", 70)
+
+
 def test_incident_that_is_found_again_in_another_way_was_taken_for_the_wrong_one() -> None:
     """While mail waits what is refused at once seems much; then the rest is given up."""
     given_up = [each._replace(outcome="expired", rate=0.8, struck=5) for each in found(0, 1)]
