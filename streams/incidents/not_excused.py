@@ -50,6 +50,9 @@ def worse_in_another_way(
             if outcome == "expired" and customer in told and len(told) > 1:
                 # What is refused at once may have been asked of all mail, before the rest was put off.
                 pairs.append((each.seen(other), of_told.minus(each).seen(other)))
+            elif outcome in ("hard", "block") and other in ("hard", "block"):
+                # Which of both was asked first is not known.
+                pairs.append((each.seen(other), every.minus(each).seen(other)))
             for mine, theirs in pairs:
                 if mine.failed < LEAST_FAILED or not mine.rate < MOST_FAILING:
                     continue
