@@ -89,7 +89,7 @@ class Databases:
         self._settings = store
         self._prefix = prefix
         self._made = 0
-        self._plan: Plan | None = None
+        self._plans: dict[bool, Plan] = {}
         self._kept: dict[bool, Kept] = {}
 
     def unused(self) -> ClickHouse:
@@ -125,18 +125,21 @@ class Databases:
 
     def new(self, *, lasting: bool) -> ClickHouse:
         """Settings of a database made now, which nobody else is given."""
-        if self._plan is None:
+        if plan := self._plans.get(lasting):
+            settings = self.unused()
+            plan.make(settings)
+        elif lasting:
+            settings = self.new(lasting=False)
+            with open_store(settings) as store:
+                for (table,) in store.rows(WITH_TTL):
+                    store.run(f"ALTER TABLE {table} REMOVE TTL")
+            self._plans[lasting] = Plan.of(settings)
+        else:
             first = self.unused()
             migrate(first)
-            self._plan = Plan.of(first)
+            self._plans[lasting] = Plan.of(first)
             self.drop(first)
-        settings = self.unused()
-        self._plan.make(settings)
-        if lasting:
-            store = open_store(settings)
-            for (table,) in store.rows(WITH_TTL):
-                store.run(f"ALTER TABLE {table} REMOVE TTL")
-            store.close()
+            settings = self.new(lasting=lasting)
         return settings
 
     def drop(self, settings: ClickHouse) -> None:
