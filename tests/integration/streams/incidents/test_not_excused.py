@@ -97,7 +97,7 @@ def test_complaints_about_mail_that_an_incident_struck_count(ground: Ground) -> 
     assert "stolen" in changed
 
 
-def test_refusals_that_seemed_many_while_mail_waited_do_not_hide_a_bad_list_of_that_hour(ground: Ground) -> None:
+def test_refusals_that_seemed_many_do_not_hide_a_bad_list_of_that_hour(ground: Ground) -> None:
     """Nine tenths of the mail to one provider wait in an hour, and are given up a day later. Until then what is refused
     at once is one in nine of what is known, for everybody; then it is one in ninety."""
     chance, at, waits = random.Random(7), HOUR_11 - DAY, 0.9
