@@ -94,7 +94,7 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     record = typed(data, _Data)
     mail = record.email
     # `morph` is the object that the event made: of a bounce or complaint, its reason.
-    morph = typed(record.morph, _Morph) if isinstance(record.morph, dict) else _Morph()
+    morph = typed(_only(record.morph), _Morph)
     recipient = (mail.recipient.email if mail.recipient else None) or ""
     message_id = (mail.message.id if mail.message else None) or mail.id or ""
     time = moment_ms(record.created_at, "created_at")
@@ -111,3 +111,9 @@ def _read(fields: Fields) -> Iterable[MailEvent]:
     )
     hard = record.type == "hard_bounced"
     yield with_bounce_details(event, hard=hard, permanent=hard)
+
+
+def _only(morph: object) -> Fields:
+    """The object, or the one of a list; none where it is anything else, as of events that have none."""
+    found = morph[0] if isinstance(morph, list) and len(morph) == 1 else morph
+    return found if isinstance(found, dict) else {}

@@ -123,3 +123,13 @@ def test_body_without_data_is_an_error(body: bytes) -> None:
 
 def test_ping_that_tries_an_address_gives_no_event() -> None:
     assert adapter("mailersend")(b'{"type":"webhook.test","message":"ping"}', Context(b"a key", PROVIDERS)) == []
+
+
+@pytest.mark.parametrize("morph", [[{"reason": "550 5.2.2 full"}], {"reason": "550 5.2.2 full"}])
+def test_reason_in_a_list_of_one_is_the_reason(morph: object) -> None:
+    assert adapt("hard_bounced", morph=morph)[0].diagnostic == "550 5.2.2 full"
+
+
+@pytest.mark.parametrize("morph", [[], None, "x", 7, [{}, {}]])
+def test_event_is_not_lost_with_what_is_no_reason(morph: object) -> None:
+    assert adapt("hard_bounced", morph=morph)[0].diagnostic == ""
