@@ -20,7 +20,6 @@ from streams.incidents.detect import (
     BY_CHANCE,
     LEAST_STRUCK,
     MOST,
-    RAISED,
     STRUCK,
     TELLING_ELSEWHERE,
     TIMES,
@@ -101,7 +100,7 @@ def witnessed(places: Mapping[str, AtPlace], excessive: float) -> Witnessed | No
 def _spared_at(place: str, at: AtPlace) -> _Spared | None:
     """Those who tell at a provider at which a customer fails, if they were well there, few as each one's mail may be.
     Who sends there alone does not tell that it is the provider: see `detect`."""
-    raised = max((each for each in RAISED if each <= at.mine.here.rate), default=0.0)
+    raised = at.mine.here.rate
     if not any(vote.weight >= MOST for vote in weighed("hard", [at.mine], at.usual, raised)):
         return None
     able = [each for each in who_can_tell("hard", at.others) if each.owner != at.mine.owner]
