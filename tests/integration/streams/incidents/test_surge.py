@@ -60,7 +60,7 @@ def test_network_that_breaks_strikes_usual_mail_and_accuses_nobody(ground: Groun
     assert found["all"] == "detected"
 
 
-def test_batch_of_complaints_does_not_make_an_incident_of_what_is_refused_everywhere_else(ground: Ground) -> None:
+def test_batch_of_complaints_makes_no_incident_of_what_is_refused_everywhere_else(ground: Ground) -> None:
     """Mail to a provider whose complaints came at once still says that what is sent is refused everywhere."""
     batches = [
         Incident(
