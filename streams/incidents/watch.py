@@ -20,6 +20,7 @@ from streams.incidents.cells import Cells, failing_hours, hours_before
 from streams.incidents.complained_together import ComplainedTogether
 from streams.incidents.days import DAYS, ComplaintDays
 from streams.incidents.detect import LEAST_STRUCK, is_over
+from streams.incidents.expired_together import ExpiredTogether
 from streams.incidents.finder import Finder
 from streams.incidents.fleet_cells import FleetCells
 from streams.incidents.given_up_later import LONGEST_S, may_be_of, undated_expiries
@@ -88,6 +89,7 @@ class IncidentWatch:
         self._days = ComplaintDays(store, self._cells)
         self._arrivals = Arrivals(store, self._cells)
         self._complained = ComplainedTogether(store, self._cells)
+        self._expired = ExpiredTogether(self._cells)
         self._listings = ListingLook(store)
         self._looked_ms = 0
         #: Of whom it was looked for what struck them, at that time.
@@ -169,6 +171,7 @@ class IncidentWatch:
         known = read_incidents(self._store, since_s).found
         # What is suspected of a pool, or was until a person dismissed it, is not suspected of the provider as well.
         found = {who: each.hour for who, each in asked.items() if not each.is_of_a_pool(known.values())}
+        found |= self._expired.found(later)
         self._keep(Looked(list(dict.fromkeys(found.values())), (), at_current=False), now_ms, known)
         in_force = read_incidents(self._store, since_s).in_force()
         suspected = [each for each in in_force if each.state == "suspected"]
