@@ -26,6 +26,7 @@
     │   │   └── DecidedError      it was decided already, or is over
     │   │       └── PolicyChangedError  another policy came into force than was to be replaced
     │   ├── DeadLetterError       which dead letters are meant
+    │   │   └── NoSuchLetterError  there is none of this id
     │   ├── BackupError           a backup of the embedded store
     │   ├── StoredDataError       what is erased, exported, restored, counted again or moved
     │   ├── EventError            a message that is no event to tell of

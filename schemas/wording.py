@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SAMPLE_LENGTH = 300
 #: The blank between a number and a unit.
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|(?:ms|s|min|h|d|[kKMG]?B)\b))")
+#: What is said of something and goes on from its name.
+_GOES_ON = re.compile(r"(?:is|are|was|has|lies|must|may|contains|holds|needs|cannot)\b")
 #: What stands before the domain of an address.
 ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"@]+@(?=[\w\[])")
 
@@ -43,6 +45,12 @@ def together(text: str) -> str:
     """A text in which no line ends between a number and its unit: the blank is one that does not break (U+00A0). For
     pages: in a terminal or a file it would be found by nobody who looks for `10.00 %`."""
     return _UNIT.sub("\u00a0", text)
+
+
+def said_of(name: str, said: str) -> str:
+    """What is said of something, with its name before it, as a sentence where it is one: `why is empty`,
+    `rule: there is no 'x'`."""
+    return f"{name} {said}" if _GOES_ON.match(said) else f"{name}: {said}"
 
 
 def age(seconds: float) -> str:

@@ -156,7 +156,7 @@ def _replayed(
     else:
         letters = oldest_first(store, chosen, utc_now_ms(), again=force)
     publisher = Publisher(settings.kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})
-    replayer = Replayer(store, publisher, reader, os_user(), utc_now_ms, force=force, mended=mended)
+    replayer = Replayer(store, publisher, reader, os_user(), utc_now_ms, again=force, force=force, mended=mended)
     counts: Counter[str] = Counter()
     try:
         for outcome in replayer.run(letters):

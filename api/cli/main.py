@@ -5,6 +5,7 @@ ends with one line on stderr and exit code 2; where a server was looked for foll
 """
 
 import errno
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from schemas.version import VERSION
 if TYPE_CHECKING:
     from schemas.settings import Settings
 
+#: What is said of an option or an argument.
+_OF_OPTION = re.compile(r"(--[a-z-]+|CUSTOMER|PLACE|ID): (.+)")
 COMPLETION = "\b\nCompletion in bash, zsh and fish: source <(repmon completion bash)"
 
 
@@ -79,7 +82,12 @@ def run() -> int:
 
 
 def _fault(message: str, notes: Iterable[str] = ()) -> int:
-    print_fault(f"repmon: {' '.join(message.split())}")
+    said = " ".join(message.split())
+    if found := _OF_OPTION.fullmatch(said):
+        from schemas.wording import said_of
+
+        said = said_of(found[1], found[2])
+    print_fault(f"repmon: {said}")
     for note in notes:
         print_note(f"repmon: {note}")
     return 2

@@ -8,18 +8,23 @@ from http import HTTPStatus
 
 from api.http.problems import ApiError
 from jobs.operator.decisions import DecidedError, NoSuchError
+from jobs.resend.dead_letters import NoSuchLetterError
 from schemas.errors import InvalidInputError
+from schemas.wording import said_of
 
 #: What a message of the command line begins with, and what the field is called here.
 _NAMED = re.compile(r"(?:--([a-z-]+)|(CUSTOMER|PLACE|ID)): (.+)", re.DOTALL)
 LABELS = {
     "why": "The reason",
-    "by": "Who decides",
+    "by": "The name of who decides",
     "from": "From",
     "until": "Until",
     "place": "Where",
-    "customer": "Customer",
+    "customer": "The customer",
     "id": "The id",
+    "rule": "The rule",
+    "level": "The level",
+    "stream": "The stream",
 }
 #: Characters of a field that only looks something up.
 LONGEST = 256
@@ -38,16 +43,20 @@ def deciding() -> Iterator[None]:
     try:
         yield
     except InvalidInputError as error:
-        said = str(error)
-        if found := _NAMED.fullmatch(said):
-            field = (found[1] or found[2]).lower()
-            said = f"{LABELS.get(field, field.capitalize())}: {found[3]}"
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        if isinstance(error, NoSuchError):
+        if isinstance(error, NoSuchError | NoSuchLetterError):
             status = HTTPStatus.NOT_FOUND
         elif isinstance(error, DecidedError):
             status = HTTPStatus.CONFLICT
-        raise ApiError(status, said[:1].upper() + said[1:]) from error
+        raise ApiError(status, in_words(str(error))) from error
+
+
+def in_words(said: str) -> str:
+    """A message of the command line as a sentence of a page, where a field has another name. Pure."""
+    if found := _NAMED.fullmatch(said):
+        field = (found[1] or found[2]).lower()
+        said = said_of(LABELS.get(field, field.capitalize()), found[3])
+    return said[:1].upper() + said[1:]
 
 
 def reason(form: Mapping[str, str]) -> str:
@@ -62,7 +71,7 @@ def utc_ms(form: Mapping[str, str], name: str, label: str) -> int:
         ApiError: 422, it is none.
     """
     text = form.get(name, "").strip().removesuffix("Z")
-    wrong = ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{label}: is no time, such as 2026-03-12T10:00")
+    wrong = ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, said_of(label, "is no time, such as 2026-03-12T10:00"))
     if not LOCAL.fullmatch(text):
         raise wrong
     try:

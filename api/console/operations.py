@@ -16,7 +16,7 @@ from streams.io.store import Store
 class MakesReplayer(Protocol):
     """Makes what sends dead letters again."""
 
-    def __call__(self, store: Store, by: str, *, mended: bytes | None = None, force: bool = False) -> Replayer:
+    def __call__(self, store: Store, by: str, *, mended: bytes | None = None, again: bool = False) -> Replayer:
         """In the name of `by`; `mended` in place of a letter's own bytes."""
 
 

@@ -83,7 +83,7 @@ def error_page(request: Request, error: Exception) -> Response:
     elif isinstance(error, ApiError):
         status, fault = int(error.status), _BY_STATUS.get(error.status, "unusable")
         # A sentence begins so; the name of a parameter stays as it is written.
-        detail = error.detail if error.parameter else error.detail[:1].upper() + error.detail[1:]
+        detail = error.sentence if error.parameter else error.detail[:1].upper() + error.detail[1:]
         headers = error.headers or {}
     elif isinstance(error, RequestValidationError):
         detail = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())

@@ -208,7 +208,12 @@ def allowed(scope: Scope, *, operator: bool = True) -> Callable[[Visit], Awaitab
 
 
 @asynccontextmanager
-async def _turn(visited: Visit) -> AsyncIterator[None]:
+async def own_turn(visited: Visit) -> AsyncIterator[None]:
+    """Their turn to ask the store, for the block.
+
+    Raises:
+        ApiError: 429 or 503, too much is asked at once.
+    """
     try:
         async with visited.service.turns.turn(visited.owner.id):
             yield
@@ -218,11 +223,11 @@ async def _turn(visited: Visit) -> AsyncIterator[None]:
         raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "too much is being asked; try again") from error
 
 
-def in_turn(scope: Scope, *, operator: bool = True) -> Callable[[Visit], AsyncIterator[Visit]]:
+def in_turn(scope: Scope) -> Callable[[Visit], AsyncIterator[Visit]]:
     """The same, once it is their turn to ask the store, and until that is answered."""
 
-    async def found(visited: Annotated[Visit, Depends(allowed(scope, operator=operator))]) -> AsyncIterator[Visit]:
-        async with _turn(visited):
+    async def found(visited: Annotated[Visit, Depends(allowed(scope))]) -> AsyncIterator[Visit]:
+        async with own_turn(visited):
             yield visited
 
     return found
@@ -234,5 +239,5 @@ Watching = Annotated[Visit, Depends(allowed("read"))]
 Reading = Annotated[Visit, Depends(in_turn("read"), scope="function")]
 Acting = Annotated[Visit, Depends(in_turn("act"), scope="function")]
 Governing = Annotated[Visit, Depends(in_turn("policy"), scope="function")]
-#: A customer, about itself.
-OwnReading = Annotated[Visit, Depends(in_turn("read", operator=False), scope="function")]
+#: A customer, about itself, before it is its turn.
+OwnVisit = Annotated[Visit, Depends(allowed("read", operator=False))]

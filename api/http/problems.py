@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.http.models.problems import ParameterProblem, Problem
 from schemas.errors import RepmonError
+from schemas.wording import said_of
 from streams.io.store import QueryLimitError, QueryValueError, StoreBusyError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
@@ -45,6 +46,13 @@ class ApiError(RepmonError):
         self.parameter = parameter
         self.headers = headers
 
+    @property
+    def sentence(self) -> str:
+        """The detail with the name of the parameter that it is said of."""
+        if not self.parameter or self.detail.startswith(self.parameter):
+            return self.detail
+        return said_of(self.parameter, self.detail)
+
 
 def problem(
     status: int,
@@ -77,7 +85,7 @@ def add_handlers(app: FastAPI) -> None:
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101
     named = [ParameterProblem(parameter=error.parameter, detail=error.detail)] if error.parameter else None
-    return problem(error.status, error.detail, named, error.headers)
+    return problem(error.status, error.sentence, named, error.headers)
 
 
 def _invalid(_: Request, error: Exception) -> Response:

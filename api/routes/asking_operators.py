@@ -12,6 +12,7 @@ from api.http.access import OperatorOfKeys, OperatorOfPolicy, OperatorWhoActs, O
 from api.http.problems import ApiError
 from api.routes.asking import Asking
 from jobs.operator.decisions import DecidedError, NoSuchError
+from jobs.resend.dead_letters import NoSuchLetterError
 from schemas.errors import InvalidInputError
 
 #: What a message of the command line begins with.
@@ -55,7 +56,7 @@ def refusing() -> Iterator[None]:
         if found := _NAMED.fullmatch(said):
             field, said = (found[1] or found[2]).lower().replace("-", "_"), found[3]
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        if isinstance(error, NoSuchError):
+        if isinstance(error, NoSuchError | NoSuchLetterError):
             status = HTTPStatus.NOT_FOUND
         elif isinstance(error, DecidedError):
             status = HTTPStatus.CONFLICT

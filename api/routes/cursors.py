@@ -39,7 +39,7 @@ def after(asked: str, text: str | None, kind: type[T], first: T) -> T:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         whose, key = msgspec.json.decode(raw, type=tuple[str, kind])  # type: ignore[valid-type]
     except (ValueError, UnicodeError) as error:
-        raise _refused("is no cursor; send `next` of the page before as it is") from error
+        raise _refused("is none that was given out; send `next` of the page before as it is") from error
     if whose != asked:
         raise _refused("is of another question; send it with the same filters, or leave it out to begin again")
     found: T = key

@@ -24,9 +24,9 @@ def operations(settings: Settings, running: Callable[[], str]) -> Operations:
     def status() -> StatusSeen:
         return read_status(settings, running(), watch_s=WATCH_S)
 
-    def replayer(store: Store, by: str, *, mended: bytes | None = None, force: bool = False) -> Replayer:
+    def replayer(store: Store, by: str, *, mended: bytes | None = None, again: bool = False) -> Replayer:
         publisher = Publisher(settings.kafka, **{"message.max.bytes": MAX_MESSAGE_BYTES})
         reader = Reader(settings.ingest, adapt_context(settings))
-        return Replayer(store, publisher, reader, by, utc_now_ms, force=force, mended=mended)
+        return Replayer(store, publisher, reader, by, utc_now_ms, again=again, mended=mended)
 
     return Operations(status, replayer)

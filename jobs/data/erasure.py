@@ -23,6 +23,7 @@ from jobs.data.erasure_plan import (
 from jobs.data.fault import StoredDataError
 from schemas.event import MailEvent
 from schemas.times import MINUTE_MS, utc_now_ms, utc_time
+from schemas.wording import age
 from streams.adapt.canonical import domain_of, hash_recipient
 from streams.intake.refusals import customer_hash, stream_hash
 from streams.io.store import Store
@@ -45,6 +46,17 @@ POLICIES = "SELECT count() FROM policies WHERE position(text, {quoted:String}) >
 PARTS = """
 SELECT countIf(has_lightweight_delete), countIf(NOT has(projections, {projection:String})) FROM system.parts
 WHERE database = currentDatabase() AND table = {table:String} AND active
+"""
+#: Sums by the hour that an erasure before had made anew: how many files are left to do, and since when (epoch s).
+BEING_SUMMED = """
+SELECT sum(parts_to_do), toUnixTimestamp(min(create_time)) FROM system.mutations
+WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done AND parts_to_do > 0
+AND position(command, concat('MATERIALIZE PROJECTION ', {projection:String})) > 0
+"""
+#: The files that the engine is at: for how long (s), and which part of each is done.
+AT_WORK = """
+SELECT elapsed, progress FROM system.merges
+WHERE database = currentDatabase() AND table = {table:String} AND is_mutation
 """
 LAST_JUDGED = "SELECT toUnixTimestamp64Milli(toDateTime64(max(updated), 3, 'UTC')) FROM standings"
 LAST_SHOWN = f"{LAST_JUDGED} WHERE customer = {{name:String}}"
@@ -132,6 +144,8 @@ def erase_customer(
             _change(store, CUSTOMER, values, [0 if kept else found for kept, found in zip(fresh, before, strict=True)])
             wait(TAKEN_UP_S)
             rows = _counted(store, CUSTOMER, values)
+        if said := waited_for(store, utc_now_ms()):
+            say(said)
         _change(store, CUSTOMER, values, rows)
         if finish:
             finish_erasure(store)
@@ -180,6 +194,32 @@ def finish_erasure(store: Store) -> None:
             store.run(purge_sql(each, _cluster(store)))
         if without:
             store.run(project_sql(each, _cluster(store)))
+
+
+def waited_for(store: Store, now_ms: int) -> str:
+    """What an erasure of a customer will wait for, since the engine does not end it, and about how long; empty where
+    that is nothing.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    for each in CUSTOMER:
+        if not each.projection:
+            continue
+        parts, since_s = map(int, store.rows(BEING_SUMMED, {"table": each.table, "projection": each.projection})[0])
+        if parts:
+            left_s = max((_left_s(*map(float, row)) for row in store.rows(AT_WORK, {"table": each.table})), default=0.0)
+            long = f", about {age(left_s)}" if left_s else ""
+            return (
+                f"sums of {each.table} are still made again after an erasure {age(now_ms / 1000 - since_s)} ago "
+                f"({parts:,} files left): waiting for the files that the engine is at{long}; it ends none that it began"
+            )
+    return ""
+
+
+def _left_s(elapsed_s: float, progress: float) -> float:
+    """How much longer a file takes, if it goes on as before (s); 0 where that is not known."""
+    return elapsed_s * (1 - progress) / progress if 0 < progress < 1 else 0.0
 
 
 def erase_recipient(store: Store, address: str, *, key: str, by: str, why: str, dry_run: bool) -> ErasureReceipt:

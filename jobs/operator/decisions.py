@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar, get_args
 import msgspec
 
 from jobs.operator.audit import Decision, record_decision
+from jobs.operator.one_by_one import one_by_one
 from schemas.alert import AlertData, AlertEvent
 from schemas.errors import InvalidInputError
 from schemas.names import BadNameError, clean_name
@@ -107,6 +108,7 @@ def add_override(
     return StoredOverride(id=name, customer=customer, by=by, why=why, since_ms=now_ms, **msgspec.structs.asdict(detail))
 
 
+@one_by_one
 def end_override(store: Store, name: str, *, by: str, why: str, now_ms: int) -> StoredOverride:
     """End an override before its time. `name` is its id or a unique prefix of it.
 

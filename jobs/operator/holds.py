@@ -10,6 +10,7 @@ import msgspec
 
 from jobs.operator.audit import Decision, record_decisions
 from jobs.operator.decisions import DecidedError, DecisionError, NoSuchError, given
+from jobs.operator.one_by_one import one_by_one
 from schemas.hold import Hold, hold_decided
 from schemas.times import utc_time
 from streams.decisions.holds import HeldAlert, HoldDecided, decided_of, held_alerts, read_holds, undecided_alerts
@@ -86,6 +87,7 @@ def _customer(name: str, alerts: Sequence[HeldAlert]) -> HeldCustomer:
     )
 
 
+@one_by_one
 def decide_hold(
     store: Store,
     name: str,

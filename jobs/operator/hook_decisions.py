@@ -2,6 +2,7 @@
 
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecisionError, given
+from jobs.operator.one_by_one import one_by_one
 from schemas.breaker_event import BreakerChange, breaker_event
 from schemas.times import utc_time
 from streams.decisions.hook import (
@@ -17,6 +18,7 @@ from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 
 
+@one_by_one
 def approve_action(store: Store, customer: str, cycle: str, *, by: str, why: str, now_ms: int) -> list[str]:
     """Approve what waits for two people; `cycle` is its id. Returns who has approved it by now.
 

@@ -3,12 +3,14 @@
 Monitors judge by it within seconds. Every decision is on record in `audit`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 import msgspec
 
 from jobs.operator.audit import Decision, record_decision, record_decisions
 from jobs.operator.decisions import DecidedError, DecisionError, NoSuchError, given
+from jobs.operator.one_by_one import one_by_one
 from schemas.incident import EVERYWHERE, Dimension, Incident, declared_end, incident_decided, incident_id
 from schemas.times import DAY_S, HOUR_S, utc_time
 from schemas.wording import rfc3339
@@ -24,6 +26,8 @@ KNOWN_ZONE = "SELECT 1 FROM listing_events WHERE zone = {zone:String} LIMIT 1"
 DECLARED, DISMISSED = "incident declared", "incident dismissed"
 #: An incident that is declared lasts no longer.
 MOST_DAYS = 14
+#: With more names than these the nearest ones are named.
+MOST_NAMED = 10
 
 
 def find_incident(store: Store, name: str) -> Incident:
@@ -99,8 +103,7 @@ def dimension_of(store: Store, place: str, providers: Collection[str], zones: Co
         return "provider"
     network, _, zone = place.rpartition("@")
     if "." not in zone:
-        names = ", ".join(sorted(providers))
-        raise DecisionError(f"PLACE: {place!r} is not one of {names}, '*' for all, or a blocklist")
+        raise DecisionError(f"PLACE: {_unknown(place, sorted(providers))}")
     if zone not in zones and not store.rows(KNOWN_ZONE, {"zone": zone}):
         raise DecisionError(
             f"PLACE: {zone!r} is no blocklist of `repmon zones list`, and nothing was ever reported of it"
@@ -110,6 +113,15 @@ def dimension_of(store: Store, place: str, providers: Collection[str], zones: Co
     return "listing"
 
 
+def _unknown(place: str, providers: Sequence[str]) -> str:
+    if len(providers) <= MOST_NAMED:
+        return f"{place!r} is not one of {', '.join(providers)}, '*' for all, or a blocklist"
+    near = get_close_matches(place, providers)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{place!r} is no mailbox provider, nor '*' for all, nor the domain of a blocklist{meant}"
+
+
+@one_by_one
 def dismiss_incident(store: Store, name: str, *, by: str, why: str, now_ms: int) -> Incident:
     """From now on the mail of an incident counts again, and what is held because it was suspected is confirmed if it is
     still bad. `name` is its id or a unique prefix of it.

@@ -12,6 +12,7 @@ import msgspec
 
 from jobs.operator.audit import Decision, is_recorded, record_decision
 from jobs.operator.decisions import DecidedError
+from jobs.operator.one_by_one import one_by_one
 from schemas.applied_policy import MAX_TEXT_BYTES, AppliedPolicy
 from schemas.policy import Policy, parse
 from schemas.policy_metric import PolicyError
@@ -40,6 +41,7 @@ class PolicyChangedError(DecidedError):
     """Another policy came into force meanwhile; the message says which, and by whom."""
 
 
+@one_by_one
 def apply(
     store: Store, text: str, source: str, by: str, why: str, now_ms: int, *, instead_of: int | None = None
 ) -> Application:

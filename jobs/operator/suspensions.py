@@ -7,6 +7,7 @@ when it could be lifted.
 from jobs.operator.audit import Decision, record_decision
 from jobs.operator.decisions import DecidedError, check_known, given, named
 from jobs.operator.fresh_starts import give_fresh_start
+from jobs.operator.one_by_one import one_by_one
 from schemas.customer_event import CustomerDecision, CustomerEventKind, customer_event
 from schemas.times import utc_time
 from streams.decisions.suspensions import SUSPENDED, UNSUSPENDED, Suspension, suspension
@@ -14,6 +15,7 @@ from streams.io.outgoing import Outgoing, store_outgoing
 from streams.io.store import Store
 
 
+@one_by_one
 def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> None:
     """Note that a customer is suspended from `now_ms` (epoch ms) on.
 
@@ -30,6 +32,7 @@ def suspend(store: Store, customer: str, *, by: str, why: str, now_ms: int) -> N
     _store(store, customer, SUSPENDED, by, why, now_ms, now_ms)
 
 
+@one_by_one
 def unsuspend(store: Store, customer: str, *, by: str, why: str, now_ms: int, fresh_start: bool = False) -> Suspension:
     """Note that a suspension is lifted, and with `fresh_start` that the customer's windows begin anew from then on.
     Returns what it was.

@@ -15,14 +15,17 @@ PAGE = 10_000
 SHOWN_CANDIDATES = 5
 
 #: `short` is made from the id, so it names the same letter for ever. In `masked` every number is N, unless it is part
-#: of a name (UTF-8): what goes wrong in the same way at many places then reads the same.
+#: of a name (UTF-8), and so is the number of a character (U+202E): what goes wrong in the same way at many places then
+#: reads the same.
 LETTERS = """
 SELECT
     topic, source, position, toUnixTimestamp64Milli(dead_letters.time) AS time_ms, reason, length(payload) AS size,
     concat(source, '@', toString(position)) AS id,
     lower(substring(hex(sipHash128(id)), 1, 12)) AS short,
     ifNull(last_ms, 0) AS replayed_ms, ifNull(last_by, '') AS replayed_by,
-    replaceRegexpAll(reason, '(^|[^A-Za-z0-9_-])-?[0-9]+(?:[.,:T-][0-9]+)*', '\\\\1N') AS masked
+    replaceRegexpAll(
+        reason, '(U[+])[0-9A-F]{4,6}|(^|[^A-Za-z0-9_-])-?[0-9]+(?:[.,:T-][0-9]+)*', '\\\\1\\\\2N'
+    ) AS masked
 FROM dead_letters FINAL
 LEFT JOIN
 (
@@ -73,6 +76,10 @@ WHERE topic = {topic:String} AND source = {source:String} AND position = {positi
 
 class DeadLetterError(InvalidInputError):
     """No dead letter, or more than one, is meant; the message says which."""
+
+
+class NoSuchLetterError(DeadLetterError):
+    """There is none of this id."""
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -168,14 +175,15 @@ def letter_named(store: Store, which: str) -> Letter:
     """The letter that an id, a short id or a unique prefix of one of them names.
 
     Raises:
-        DeadLetterError: none is meant, or more than one.
+        NoSuchLetterError: none is meant.
+        DeadLetterError: more than one, or too few characters were given.
         StoreError: the store failed.
     """
     if len(which) < LEAST_ID:
         raise DeadLetterError(f"{which!r}: give at least {LEAST_ID} characters of a dead letter's id")
     found = _letters(store, NAMED, ALL, which=which, limit=SHOWN_CANDIDATES)
     if not found:
-        raise DeadLetterError(f"there is no dead letter {which}")
+        raise NoSuchLetterError(f"there is no dead letter {which}")
     if len(found) > 1 and found[0].id != which:
         candidates = ", ".join(each.short for each in found)
         raise DeadLetterError(f"more than one dead letter is named {which}...: {candidates}")

@@ -130,8 +130,8 @@ class _Ready:
 class Replayer:
     """Sends letters again in the name of `by`; `clock` gives epoch ms.
 
-    `mended` are bytes to send in place of a letter's own. With `force` also what cannot be read and what was
-    replayed before is sent.
+    `mended` are bytes to send in place of a letter's own. With `again` also what was replayed before is sent, with
+    `force` also what cannot be read.
     """
 
     store: Store
@@ -139,6 +139,7 @@ class Replayer:
     reader: Reader
     by: str
     clock: Callable[[], int]
+    again: bool = False
     force: bool = False
     mended: bytes | None = None
     _topics: dict[str, str] = field(default_factory=dict)
@@ -172,7 +173,7 @@ class Replayer:
             raise failure
 
     def _checked(self, letter: Letter, payload: bytes | None, now_ms: int) -> _Ready | ReplayOutcome:
-        if letter.replayed_ms and not self.force:
+        if letter.replayed_ms and not self.again:
             return ReplayOutcome(letter, "passed over", "it was replayed before")
         if payload is None:
             return ReplayOutcome(letter, "refused", "it is no longer stored")

@@ -224,12 +224,12 @@ def check_mail(mail: EditedMail) -> None:
     if not DRAFT.fullmatch(mail.id):
         raise DecisionError("this form is not one of ours; load the page again")
     if not mail.to or not re.fullmatch(MAILBOX, mail.to):
-        raise DecisionError(f"to: {mail.to[:100]!r} is not a mail address")
-    for field, text, longest in (("subject", mail.subject, LONGEST_SUBJECT), ("text", mail.text, LONGEST_TEXT)):
+        raise DecisionError(f"{mail.to[:100]!r} is not a mail address")
+    for field, text, longest in (("the subject", mail.subject, LONGEST_SUBJECT), ("the text", mail.text, LONGEST_TEXT)):
         if not text.strip():
-            raise DecisionError(f"{field}: is empty")
+            raise DecisionError(f"{field} is empty")
         if len(text) > longest:
-            raise DecisionError(f"{field}: is longer than {longest:,} characters")
+            raise DecisionError(f"{field} is longer than {longest:,} characters")
 
 
 def _message(mail: EditedMail) -> EmailMessage:

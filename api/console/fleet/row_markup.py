@@ -91,6 +91,8 @@ def _figures(figures: RuleFigures) -> str:
     metric = figures.metric
     rate, threshold = amount(metric, figures.rate), amount(metric, figures.threshold)
     surely = f"surely from {amount(metric, figures.lower)} to {amount(metric, figures.upper)}"
+    if figures.is_number:
+        surely = f"counted {rate}"
     window, counted, of = _text(figures.window), number(figures.numerator), ""
     if not figures.is_number:
         of = number(figures.denominator)

@@ -122,9 +122,13 @@ def details(detail: Mapping[str, Any]) -> list[tuple[str, str]]:
         if name.endswith("_ms") and isinstance(value, int):
             found.append((name.removesuffix("_ms").replace("_", " "), rfc3339(value)))
         else:
-            said = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            said = ", ".join(map(_word, value)) if isinstance(value, list) else _word(value)
             found.append((name.replace("_", " "), said))
     return found
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def read_audit(store: Store, query: Mapping[str, str], now_ms: int) -> AuditView:

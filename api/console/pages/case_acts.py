@@ -11,10 +11,12 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.console.case.letters import EditedMail, send
+from api.console.forms import in_words
 from api.console.pages.case import case_url, show
 from api.console.rendering import HEADERS
 from api.console.routing import console_router
 from api.console.visits import Acting, Visit
+from api.http.problems import ApiError
 from jobs.hooks.stored import last_alerts
 from jobs.operator.decisions import (
     DecidedError,
@@ -46,7 +48,7 @@ def post_acknowledge(request: Request, visit: Acting) -> Response:
     def act(store: Store, customer: str, why: str) -> str:
         names = list(dict.fromkeys(visit.all("alert")))[:MOST_ALERTS]
         if not names:
-            raise DecisionError("alert: choose one at least")
+            raise DecisionError("choose one alert at least")
         known = last_alerts(store, customer)
         if missing := next((each for each in names if each not in known), None):
             raise NoSuchError(f"{customer!r} has no alert with the id {missing!r}")
@@ -148,7 +150,7 @@ def hours(text: str) -> int:
         DecisionError: it is none, or too large.
     """
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= MOST_HOURS:
-        raise DecisionError(f"hours: {text[:20]!r} is not a number of hours from 1 to {MOST_HOURS:,}")
+        raise DecisionError(f"{text[:20]!r} is not a number of hours from 1 to {MOST_HOURS:,}")
     return int(text)
 
 
@@ -156,7 +158,7 @@ def _decided(request: Request, visit: Visit, act: Callable[[Store, str, str], st
     """Do it and lead back to the page; what cannot be done is said there."""
     customer, why = visit.form.get("customer", ""), visit.form.get("why", "").strip()
     try:
-        given("reason", why)
+        given("--why", why)
         with visit.service.stores.lend() as store:
             done = act(store, customer, why)
     except InvalidInputError as error:
@@ -171,11 +173,14 @@ def refused(
     404.
 
     Raises:
-        ApiError: 404.
+        ApiError: 404; 422, no customer is named.
     """
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     if isinstance(error, NoSuchError):
         status = HTTPStatus.NOT_FOUND
     elif isinstance(error, DecidedError):
         status = HTTPStatus.CONFLICT
-    return show(request, visit, customer, str(error).removeprefix("--"), status, mail)
+    said = in_words(str(error))
+    if not customer:
+        raise ApiError(status, said) from error
+    return show(request, visit, customer, said, status, mail)

@@ -287,7 +287,7 @@ def post_letter(request: Request, name: Name, visit: Acting, operating: Operatin
         given("--why", why)
         view = read_letter(store, name)
         letter = view.letter
-        replayer = operating.replayer(store, visit.who, mended=content, force=bool(letter.replayed_ms))
+        replayer = operating.replayer(store, visit.who, mended=content, again=bool(letter.replayed_ms))
         if content is not None and view.payload.encode() == content:
             replayer.mended = None
         (outcome,) = replayer.run([letter])

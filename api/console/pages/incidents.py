@@ -208,7 +208,7 @@ def declare_view(visit: Visit, request: Request) -> DeclareView:
     if not place or fault:
         return view
     if until <= begin:
-        return replace(view, fault="Until: is not after From")
+        return replace(view, fault="Until is not after From")
     if until - begin > MOST_DAYS * DAY_MS:
         return replace(view, fault=f"Until: an incident lasts at most {MOST_DAYS} days; declare several")
     hours = hours_of(begin, until)

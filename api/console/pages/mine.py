@@ -1,22 +1,24 @@
 """A customer's own page: signed in with its key, or in a frame of a site that may show it."""
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from api.console.case.last import LastPages, last_pages
 from api.console.case.letters import mail_writer
-from api.console.case.own import OwnFacts, own_view, read_own
+from api.console.case.own import own_view, read_own
+from api.console.case.own_pages import YOUNG_MS, OwnKept, OwnPages
 from api.console.embedding import EmbedToken, is_signed, read_token, write_token
 from api.console.page_words import wanted_language
 from api.console.rendering import frame_headers, framed_by, page
 from api.console.routing import console_router
 from api.console.service import Console, ConsoleService
 from api.console.viewer import Choice, in_language
-from api.console.visits import FrameOverError, OwnReading
+from api.console.visits import FrameOverError, OwnVisit, own_turn
 from api.http.access import Owner, Service, Services, customer_for
 from api.http.keys import key_named
 from api.http.models.parameters import CommonQuery
@@ -33,9 +35,22 @@ programs = APIRouter(prefix="/console", include_in_schema=False)
 
 
 @router.get("/mine")
-def get_mine(request: Request, visit: OwnReading) -> Response:
-    """The page of who is signed in with a customer's key."""
-    return _page(request, visit.service, visit.owner.customer, framed=False)
+async def get_mine(request: Request, visit: OwnVisit) -> Response:
+    """The page of who is signed in with a customer's key. Where too much is asked at once it is the one that was shown
+    last, with its age.
+
+    Raises:
+        ApiError: 429 or 503, too much is asked at once, and none was shown yet.
+    """
+    customer = visit.owner.customer
+    async with AsyncExitStack() as turn:
+        try:
+            await turn.enter_async_context(own_turn(visit))
+        except ApiError:
+            if (known := _pages(request).find(customer)) is None:
+                raise
+            return await run_in_threadpool(_shown, request, visit.service, known, framed=False)
+        return await run_in_threadpool(_page, request, visit.service, customer, framed=False)
 
 
 @programs.post("/embed")
@@ -93,20 +108,25 @@ def _customer_of(service: Service, token: str) -> str:
 
 
 def _page(request: Request, service: Service, customer: str, *, framed: bool) -> Response:
-    now_ms = service.clock()
-    writer = mail_writer(service.settings.mail, service.delisting)
-    last = _last(request)
+    pages = _pages(request)
     try:
-        facts, read_ms = read_own(service, customer, now_ms), now_ms
-        last.keep(customer, (facts, read_ms))
+        found = pages.read(customer, service.clock, lambda now_ms: read_own(service, customer, now_ms))
     except StoreError:
-        if (known := last.find(customer)) is None:
+        if (known := pages.find(customer)) is None:
             raise
-        facts, read_ms = known
+        found = known
+    return _shown(request, service, found, framed=framed)
+
+
+def _shown(request: Request, service: Service, known: OwnKept, *, framed: bool) -> Response:
+    """The page of what is known; what is not young has its age."""
+    now_ms, facts = service.clock(), known.facts
+    writer = mail_writer(service.settings.mail, service.delisting)
     chosen, accepted = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
     language = wanted_language(chosen, accepted, facts.account.language, writer.languages)
-    view = own_view(facts, writer, read_ms, language, framed=framed)
-    view = replace(view, choices=_choices(request, writer), stale_ms=max(0, now_ms - read_ms))
+    view = own_view(facts, writer, known.read_ms, language, framed=framed)
+    stale_ms = 0 if known.is_younger(YOUNG_MS, now_ms) else max(0, now_ms - known.read_ms)
+    view = replace(view, choices=_choices(request, writer), stale_ms=stale_ms)
     headers = {"Content-Language": view.words.tag, **frame_headers(framed_by(request))}
     return page(request, "mine.html", view, headers=headers)
 
@@ -115,8 +135,13 @@ def _choices(request: Request, writer: MailWriter) -> tuple[Choice, ...]:
     return tuple((tag, writer.page(tag)[2].language, in_language(request, tag)) for tag in writer.languages)
 
 
-def _last(request: Request) -> LastPages[str, tuple[OwnFacts, int]]:
-    return last_pages(request.app.state, "last_own")
+def _pages(request: Request) -> OwnPages:
+    state = request.app.state
+    if not hasattr(state, "own_pages"):
+        state.own_pages = OwnPages()
+    found = state.own_pages
+    assert isinstance(found, OwnPages)  # noqa: S101
+    return found
 
 
 def _wanted(console: ConsoleService) -> None:

@@ -21,6 +21,7 @@ from api.http.problems import ApiError
 from api.routes.models.policies import MOST_CHARACTERS
 from api.routes.policies import TRYING
 from api.text.policy import described
+from jobs.operator.decisions import given
 from jobs.operator.policy_drafts import PolicyDraft, last_draft, last_trial, save
 from jobs.operator.policy_store import PolicyChangedError, apply
 from jobs.operator.try_policy import Trial, try_policy
@@ -168,9 +169,9 @@ def draft_text(visit: Visit) -> str:
     """
     text = visit.form.get("text", "").replace("\r\n", "\n")
     if not text.strip():
-        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "The policy: is empty")
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "The policy is empty")
     if len(text) > MOST_CHARACTERS:
-        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"The policy: is longer than {MOST_CHARACTERS:,} characters")
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"The policy is longer than {MOST_CHARACTERS:,} characters")
     return text
 
 
@@ -228,17 +229,16 @@ def post_stop(visit: Governing, shared: SharedPages) -> Response:
 @router.post("/policy/apply")
 def post_apply(request: Request, visit: Governing) -> Response:
     """Put a draft in force, in place of the policy that it was compared with and of no other."""
-    text, given = draft_text(visit), visit.form.get("instead_of", "")
-    if not (given.isascii() and given.isdigit() and len(given) < 16):
+    text, replaced = draft_text(visit), visit.form.get("instead_of", "")
+    if not (replaced.isascii() and replaced.isdigit() and len(replaced) < 16):
         raise ApiError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "it must be said which policy this one replaces; check it again"
         )
     why = reason(visit.form)
-    if not why or len(why) > 256:
-        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "The reason: give one of at most 256 characters")
     with deciding(), visit.service.stores.lend() as store:
+        given("--why", why)
         try:
-            done = apply(store, text, SOURCE, visit.who, why, visit.now_ms, instead_of=int(given))
+            done = apply(store, text, SOURCE, visit.who, why, visit.now_ms, instead_of=int(replaced))
         except PolicyChangedError as error:
             fault = f"Nothing was changed: {error}. What the draft would change now is below."
             view = replace(read_policy(store, visit.service, text), fault=fault)

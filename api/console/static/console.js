@@ -58,6 +58,30 @@ function again() {
   setTimeout(() => location.reload(), 5000 * 2 ** turn);
 }
 
+// What was typed into a form is kept in this window while it is sent. Where the session had ended, it is put back once the
+// same person has signed in again and is led back to that page.
+function typed() {
+  const kept = "repmon.typed", who = $(".who")?.title, here = location.pathname + location.search;
+  const texts = "textarea, select, input:not([type=hidden], [type=password], [type=checkbox], [type=radio])";
+  if (who === undefined) return;  // the page to sign in
+  const was = JSON.parse(sessionStorage.getItem(kept) ?? "{}");
+  sessionStorage.removeItem(kept);
+  const ended = document.referrer && new URL(document.referrer).pathname === "/console/sign-in";
+  const forms = ended && was.who === who && was.here === here ? all("main form[method=post]") : [];
+  const form = forms.find((each) => each.getAttribute("action") === was.action);
+  for (const [name, value] of form ? was.fields : []) {
+    const field = form.elements.namedItem(name);
+    if (!field?.matches?.(texts)) continue;
+    field.value = value;
+    for (let part = field; (part = part.parentElement.closest("details"));) part.open = true;
+  }
+  document.addEventListener("submit", ({ target }) => {
+    if (!target.matches("main form[method=post]")) return;
+    const fields = all(texts, target).map((each) => [each.name, each.value]);
+    sessionStorage.setItem(kept, JSON.stringify({ who, here, action: target.getAttribute("action"), fields }));
+  });
+}
+
 // Light or dark: as the system has it until it is switched.
 function themes() {
   $("#theme")?.addEventListener("click", () => {
@@ -149,6 +173,7 @@ document.addEventListener("DOMContentLoaded", () => {
   axes(document);
   fields();
   again();
+  typed();
   themes();
   live();
   setInterval(() => times(document), 15000);

@@ -183,6 +183,25 @@ def test_page_of_a_busy_store_is_asked_for_again_by_itself(operator: Viewer) -> 
     expect(page.get_by_role("heading", level=1)).to_have_text("Providers: is it us or them?", timeout=PATIENCE_MS)
 
 
+def test_what_was_typed_as_the_session_ended_is_there_for_who_signs_in_again(base: str, browser: Browser) -> None:
+    with Viewer(browser, base) as writer:
+        page = writer.page
+        page.goto("/console/policy")
+        page.get_by_label("Key").fill(OPERATORS_KEY)
+        page.get_by_role("button", name="Sign in").click()
+        draft = page.get_by_label("The policy, in TOML")
+        draft.fill('name = "mine"')
+        writer.context.clear_cookies()
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_text("Your session had ended")).to_be_visible()
+        page.get_by_label("Key").fill(OPERATORS_KEY)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/console/policy")
+        expect(draft).to_have_value('name = "mine"')
+        page.reload()
+        expect(draft).not_to_have_value('name = "mine"')
+
+
 def test_key_of_a_customer_shows_its_own_page_alone(base: str, browser: Browser) -> None:
     with Viewer(browser, base) as customer:
         page = customer.page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.wording import together
+from schemas.wording import said_of, together
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,20 @@ from schemas.wording import together
 )
 def test_no_line_ends_between_a_number_and_its_unit(said: str, kept: str) -> None:
     assert together(said) == kept.replace("_", "\u00a0")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "whole"),
+    [
+        ("The reason", "is empty", "The reason is empty"),
+        ("--why", "is longer than 256 characters", "--why is longer than 256 characters"),
+        ("from", "must not lie after `to`", "from must not lie after `to`"),
+        ("rule", "'x' is none of the policy", "rule: 'x' is none of the policy"),
+        ("Where", "island@zen.example has no network", "Where: island@zen.example has no network"),
+        ("from", "2026-03-12T10:00:00Z is over", "from: 2026-03-12T10:00:00Z is over"),
+    ],
+)
+def test_what_is_said_of_something_is_a_sentence_where_it_goes_on_from_its_name(
+    name: str, said: str, whole: str
+) -> None:
+    assert said_of(name, said) == whole

@@ -100,14 +100,18 @@ def test_key_that_may_only_look_sees_pages_without_forms_and_decides_nothing(api
 @pytest.mark.parametrize(
     ("path", "fields", "status", "words"),
     [
-        (f"holds/{HOLD}", {"decision": "release", "of": "all", "why": " "}, 422, "The reason: is empty"),
+        (f"holds/{HOLD}", {"decision": "release", "of": "all", "why": " "}, 422, "The reason is empty"),
         (f"holds/{HOLD}", {"decision": "release", "of": "chosen", "why": "x"}, 422, "Nobody is chosen"),
         (f"holds/{HOLD}", {"decision": "away", "of": "all", "why": "x"}, 422, "Decide to release or to confirm"),
         (f"holds/{HOLD}", {"decision": "confirm", "of": "chosen", "customer": "acme", "why": "x"}, 409, "nothing of"),
+        ("policy", {"text": " ", "do": "check"}, 422, "The policy is empty"),
+        ("case/suspend", {"customer": "", "why": "x"}, 422, "The customer is empty"),
+        ("case/suspend", {"customer": "acme", "why": " "}, 422, "Not done: The reason is empty"),
+        ("case/acknowledge", {"customer": "acme", "why": "x"}, 422, "Not done: Choose one alert at least"),
         ("holds/ffff", {"decision": "confirm", "of": "all", "why": "x"}, 404, "There is no hold"),
         ("incidents/ffff/dismiss", {"why": "x"}, 404, "There is no incident"),
-        (f"incidents/{INCIDENT}/dismiss", {"why": ""}, 422, "The reason: is empty"),
-        ("incidents/declare", {"place": "yahoo", "from": "soon", "until": "", "why": "x"}, 422, "From: is no time"),
+        (f"incidents/{INCIDENT}/dismiss", {"why": ""}, 422, "The reason is empty"),
+        ("incidents/declare", {"place": "yahoo", "from": "soon", "until": "", "why": "x"}, 422, "From is no time"),
         (
             "incidents/declare",
             {"place": "none", "from": "2026-03-12T10:00", "until": "2026-03-12T11:00", "why": "x"},
@@ -243,9 +247,9 @@ def short(api: Api) -> str:
 def sent(api: Api) -> Sent:
     broker, settings = Sent(), Settings()
 
-    def replayer(store: Store, by: str, *, mended: bytes | None = None, force: bool = False) -> Replayer:
+    def replayer(store: Store, by: str, *, mended: bytes | None = None, again: bool = False) -> Replayer:
         reader = Reader(settings.ingest, adapt_context(settings))
-        return Replayer(store, broker, reader, by, lambda: NOW_MS, force=force, mended=mended)
+        return Replayer(store, broker, reader, by, lambda: NOW_MS, again=again, mended=mended)
 
     api.client.app.state.operations = Operations(lambda: SEEN, replayer)  # type: ignore[attr-defined]
     return broker
@@ -267,6 +271,20 @@ def test_letter_is_mended_and_sent_again(api: Api, operator: ConsoleVisitor, sen
     assert ", mended" in after
     assert sent.messages == [("mail.events", b"acme", GOOD.encode())]
     assert [each.why for each in on_record(api, "dead letters replayed")] == ["type was missing"]
+    # What could not be read is not sent because something else was in its place before.
+    again = operator.post(path, payload='{"id": "e7"}', why="once more")
+    assert (again.status_code, len(sent.messages)) == (409, 1)
+    assert "It was not sent: " in again.text
+
+
+def test_letter_that_there_is_not_is_not_found(operator: ConsoleVisitor, sent: Sent) -> None:
+    for answer in (
+        operator.get("/console/dead-letters/ffffffff"),
+        operator.post("/console/dead-letters/ffff", why="x"),
+    ):
+        assert answer.status_code == 404
+        assert "There is no dead letter ffff" in answer.text
+    assert sent.messages == []
 
 
 def test_letters_of_a_reason_are_sent_again_in_the_background(api: Api, operator: ConsoleVisitor, sent: Sent) -> None:

@@ -224,7 +224,7 @@ def test_last_known_case_is_shown_while_the_store_is_down(shown: Api, operator: 
     assert "disabled" in known.text
     assert unknown.status_code == 503
     assert refused.status_code == 422, "what was refused is not taken for done"
-    assert "alert: choose one at least" in refused.text
+    assert "Choose one alert at least" in refused.text
 
 
 class TestMail:

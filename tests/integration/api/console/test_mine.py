@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from unittest.mock import patch
 
 import pytest
 
+from api.console.case.own_pages import OwnPages
 from api.http.keys import create_key
+from api.http.problems import ApiError
 from schemas.console import ConsoleSettings
 from schemas.settings import ClickHouse
 from streams.io.store import StoreError, open_store
@@ -111,6 +114,22 @@ def test_last_known_page_is_shown_while_the_store_is_down(shown: Api, customer: 
     assert "This is what was known 40\u00a0s ago" in answer.text
 
 
+def test_last_known_page_is_shown_while_too_much_is_asked(shown: Api, customer: ConsoleVisitor) -> None:
+    assert customer.get("/console/mine").status_code == 200
+    refusing = patch("api.console.pages.mine.own_turn", side_effect=ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "busy"))
+    with refusing:
+        assert customer.get("/console/mine").status_code == 200
+        shown.clock[0] += 40_000
+        late = customer.get("/console/mine")
+        shown.clock[0] -= 40_000
+        with patch("api.console.pages.mine._pages", return_value=OwnPages()):
+            nothing_known = customer.get("/console/mine")
+
+    assert late.status_code == 200
+    assert "This is what was known 40\u00a0s ago" in late.text
+    assert nothing_known.status_code == 503
+
+
 @pytest.mark.parametrize("path", ["/console/", "/console/customers/acme", "/console/customers/rival"])
 def test_pages_of_operators_are_not_for_customers(customer: ConsoleVisitor, path: str) -> None:
     answer = customer.get(path)
@@ -166,8 +185,7 @@ def test_customer_is_refused_in_its_language_and_led_to_its_own_page(customer: C
 
 def test_store_that_fails_is_said_in_the_customers_language(customer: ConsoleVisitor) -> None:
     fails = patch("api.console.pages.mine.read_own", side_effect=StoreError("db-1:8123: SELECT"))
-    with fails, patch("api.console.pages.mine._last") as last:
-        last.return_value.find.return_value = None
+    with fails, patch("api.console.pages.mine._pages", return_value=OwnPages()):
         answer = customer.get("/console/mine?lang=de")
 
     assert (answer.status_code, answer.headers["content-language"]) == (503, "de")

@@ -102,7 +102,7 @@ def test_form_that_could_not_be_taken_leads_back_to_where_it_was_written(operato
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("gmial", "&#39;gmial&#39; is not one of"),
+        ("gmial", "did you mean gmail?"),
         ("gmail.com", "Its provider is called gmail"),
         ("zen.spamhause.org", "is no blocklist"),
         ("192.0.2.0/25@zen.spamhaus.org", "is not an IPv4 network of length /24"),

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs.data.erasure import PARTS, erase_customer, erase_recipient, subject_of
+from jobs.data.erasure import PARTS, erase_customer, erase_recipient, subject_of, waited_for
 from jobs.data.erasure_plan import CUSTOMER, bound, change_sql, project_sql
 from jobs.data.export import ExportManifest, export_customer, exported
 from jobs.data.fault import StoredDataError
@@ -242,3 +242,24 @@ def test_monitor_judges_by_nothing_that_is_being_erased(scene: Store, shows: boo
     looks = 2 if shows else 60
     assert seen == [(5.0, 1, True), *looks * [(1.0, 1, True)], (5.0, 1, False)]
     assert found.is_complete
+
+
+def test_erasure_says_which_work_of_the_one_before_it_waits_for(scene: Store) -> None:
+    now_ms = int(NOW.timestamp()) * 1000
+    assert waited_for(scene, now_ms) == ""
+    scene.run("SYSTEM STOP MERGES counts")
+    (counts,) = (each for each in CUSTOMER if each.projection)
+    for sql in change_sql(counts, "")[1:]:
+        scene.run(
+            sql.replace("lightweight_deletes_sync = 2", "lightweight_deletes_sync = 0"), bound(sql, {"name": NAME})
+        )
+    scene.run(project_sql(counts, ""))
+    began_ms = int(datetime.now(UTC).timestamp() * 1000)
+    said = waited_for(scene, began_ms + 180_000)
+    assert said.startswith("sums of counts are still made again after an erasure 3 min ago (")
+    assert "waiting for the files that the engine is at" in said
+    scene.run("SYSTEM START MERGES counts")
+    wait_for(lambda: not waited_for(scene, now_ms), "the sums to be made", 60)
+    told: list[str] = []
+    erase_customer(scene, OTHER, key=KEY, dry_run=False, say=told.append, **ASKED)
+    assert not [each for each in told if "sums of" in each]

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from jobs.operator.decisions import DecisionError
-from jobs.operator.incidents import declare_incident, dismiss_incident, find_incident
+from jobs.operator.incidents import declare_incident, dimension_of, dismiss_incident, find_incident
 from schemas.incident import Incident
+from schemas.providers import load_providers
 from streams.incidents.stored import read_incidents, store_incidents
 from streams.io.store import Store
 from streams.listings.left_out import read_judged
@@ -103,6 +104,14 @@ def test_what_cannot_be_decided_is_refused(store: Store, wrong: Callable[[Store]
     with pytest.raises(DecisionError, match=message.replace("*", r"\*")):
         wrong(store)
     assert audit(store) == []
+
+
+def test_of_many_providers_those_are_named_that_may_be_meant(store: Store) -> None:
+    providers = [each.name for each in load_providers().all]
+    with pytest.raises(DecisionError) as refused:
+        dimension_of(store, "gmial", providers, [])
+    assert str(refused.value).endswith("; did you mean gmail?")
+    assert len(str(refused.value)) < 120
 
 
 @pytest.mark.parametrize("place", ["bl.example", "192.0.2.0/24@bl.example"])

@@ -78,9 +78,13 @@ class Recorder:
         self.waiting.clear()
 
 
-def replayer(store: Store, broker: Recorder, *, force: bool = False, mended: bytes | None = None) -> Replayer:
+def replayer(
+    store: Store, broker: Recorder, *, again: bool = False, force: bool = False, mended: bytes | None = None
+) -> Replayer:
     reader = Reader(Ingest(), Context(b"key", providers.load_providers()))
-    return Replayer(store, broker, reader, "jane", lambda: NOW + next(_ticks), force=force, mended=mended)
+    return Replayer(
+        store, broker, reader, "jane", lambda: NOW + next(_ticks), again=again or force, force=force, mended=mended
+    )
 
 
 def results(found: Replayer, *letters: Letter) -> list[tuple[str, str]]:
@@ -121,6 +125,7 @@ def test_summary_counts_reasons_that_differ_only_in_numbers_together(store: Stor
     [
         ("the message is not UTF-8 text (byte 12)", "the message is not UTF-8 text (byte N)"),
         ("12 of -3.5, 1,000 and 4", "N of N, N and N"),
+        ("`a`: the control character U+202E, then U+FEFF 3", "`a`: the control character U+N, then U+N N"),
         ("field `tag2`: x_1 at 2026-01-02, 2026-01-02T10:00:00.5Z", "field `tag2`: x_1 at N, NZ"),
     ],
 )
@@ -224,6 +229,16 @@ def test_replayed_letter_is_passed_over_unless_forced(store: Store) -> None:
     for force, wanted in ((False, "sent"), (False, "passed over"), (True, "sent")):
         assert results(replayer(store, broker, force=force), letter_named(store, name))[0][0] == wanted
     assert len(broker.sent) == len(dead_letters.replays(store, letter_named(store, name))) == 2
+
+
+def test_replayed_letter_that_cannot_be_read_is_not_sent_once_more(store: Store) -> None:
+    letter = letter_named(store, put(store, 1, b"\xff"))
+    broker = Recorder()
+    assert results(replayer(store, broker, mended=readable("acme")), letter) == [("sent", "")]
+    sent = letter_named(store, letter.id)
+    why = "the message is not UTF-8 text (byte 0)"
+    assert results(replayer(store, broker, again=True), sent) == [("refused", why)]
+    assert len(broker.sent) == 1
 
 
 def test_letter_that_the_broker_refuses_is_not_recorded_and_the_others_are(store: Store) -> None:

@@ -35,7 +35,7 @@ def cases() -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "option"), cases(), ids=lambda each: each if isinstance(each, str) else " ".join(each)
+    ("path", "option"), list(cases()), ids=lambda each: each if isinstance(each, str) else " ".join(each)
 )
 def test_empty_option_is_refused_before_anything_is_done(path: tuple[str, ...], option: str) -> None:
     """`repmon holds confirm --customer "$WHO"` confirmed all of a hold."""

@@ -115,8 +115,14 @@ def test_list_that_is_not_trusted_for_one_family_is_first_and_says_which() -> No
 
 
 def test_details_of_an_entry_are_for_people() -> None:
-    found = details({"until_ms": 1_000, "stream": "", "at_most": "watch", "rules": ["a", "b"], "letters": 0})
-    assert found == [("until", "1970-01-01T00:00:01.000Z"), ("at most", "watch"), ("rules", "a, b"), ("letters", "0")]
+    known = {"until_ms": 1_000, "stream": "", "at_most": "watch", "rules": ["a", "b"], "letters": 0, "mended": False}
+    assert details(known) == [
+        ("until", "1970-01-01T00:00:01.000Z"),
+        ("at most", "watch"),
+        ("rules", "a, b"),
+        ("letters", "0"),
+        ("mended", "no"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +179,7 @@ def test_fields_are_read_within_their_bounds() -> None:
     assert datetime.fromtimestamp(utc_ms({"f": "1970-01-02T00:00:00.000"}, "f", "F") / 1000, UTC).day == 2
     assert utc_ms({"f": "1970-01-02T00:00Z"}, "f", "F") == DAY_MS
     for wrong in ("", "soon", "2026-02-30T00:00", "2026-03-12T12:00+05:00", "٢026-03-12T12:00"):
-        with pytest.raises(ApiError, match="From: is no time"):
+        with pytest.raises(ApiError, match="From is no time"):
             utc_ms({"from": wrong}, "from", "From")
     assert [whole({"n": text}, "n", 7, 1, 90) for text in ("30", "0", "999", "-1", "x", "²", "9" * 40)] == [
         30, 1, 90, 7, 7, 7, 7,

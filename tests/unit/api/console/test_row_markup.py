@@ -89,6 +89,15 @@ def test_row_says_all_that_is_known() -> None:
     assert "failure rate by hour, from 1.00 % to 3.00 %" in titles
 
 
+def test_number_of_listings_is_counted_and_no_rate_between_bounds() -> None:
+    listings = RuleFigures(
+        metric="critical_listing", window="1h", numerator=2, denominator=0, rate=2, lower=2, upper=2, threshold=1
+    )
+    drawn = Tree(draw_row(msgspec.structs.replace(row(rule="critical_listing"), figures=listings), "r1", 61_000))
+    assert "counted 2; the threshold is 1" in "\n".join(drawn.values)
+    assert "surely" not in drawn.said + "".join(drawn.values)
+
+
 def test_what_is_not_known_is_no_figure() -> None:
     few, unseen = replace(RATE, enough=False), replace(RATE, unseen=(12, 900))
     known = row(rule="", complaint=unseen, failure=few, block=WorstRate(0.0, (0, 0)), score=None)
