@@ -27,6 +27,8 @@ from streams.incidents.detect import (
 #: Of who has no good history it tells from so many on: of lists of which 12 % fail one in four looks good then, and two
 #: of two in one of thirteen.
 LEAST_NEW = 10
+#: Recipients of a good history of whom a single failure of another one tells too that it is the place.
+WELL_KNOWN = 1_000
 #: What was given up of all mail of an hour (a ratio) from which on nobody can tell: as much as must fail on a
 #: platform's first day.
 LEAST_GIVEN_UP = 0.25
@@ -65,7 +67,7 @@ def nobody_can_tell(
     if mine is None:
         return _is_struck_with_others(outcome, accounts, usual, customer)
     raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
-    struck = struck_with(mine, weighed(outcome, able, usual, raised))
+    struck = struck_with(mine, weighed(outcome, able, usual, raised), lone=_is_known_well(mine))
     if not struck or (several and not _is_spared_elsewhere(outcome, mine, usual, raised)):
         return False
     if is_new:
@@ -81,7 +83,9 @@ def none_is_spared(outcome: Outcome, accounts: Sequence[Account], usual: Seen, c
     able = who_can_tell(outcome, accounts)
     mine = next((each for each in able if each.customer == customer), None)
     return mine is not None and any(
-        struck_with(mine, weighed(outcome, able, usual, raised)) for raised in RAISED if raised <= mine.here.rate
+        struck_with(mine, weighed(outcome, able, usual, raised), lone=_is_known_well(mine))
+        for raised in RAISED
+        if raised <= mine.here.rate
     )
 
 
@@ -137,15 +141,23 @@ def _is_struck_with_others(outcome: Outcome, accounts: Sequence[Account], usual:
     return len(struck) > LEAST_OTHERS and all(vote.weight < STRUCK for vote in elsewhere)
 
 
-def struck_with(mine: Account, votes: Sequence[Vote]) -> set[str]:
-    """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared."""
+def struck_with(mine: Account, votes: Sequence[Vote], *, lone: bool = False) -> set[str]:
+    """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared.
+
+    A single failure among the few mails of an hour may be chance, as one or two in a hundred are. `lone` takes it for a
+    sign all the same."""
     struck = {
         vote.account.owner
         for vote in votes
-        # A single failure among the few mails of an hour is chance.
-        if vote.weight >= STRUCK and (vote.account.here.failed > 1 or vote.account.owner == mine.owner)
+        if vote.weight >= STRUCK and (lone or vote.account.here.failed > 1 or vote.account.owner == mine.owner)
     }
     return struck if mine.owner in struck and all(vote.weight > -STRUCK for vote in votes) else set()
+
+
+def _is_known_well(account: Account) -> bool:
+    """Whether a good history is so long that a bad hour is less likely than that a single mail of another fails by
+    chance. On a first day, as elsewhere where a history is only taken for granted, nobody's is."""
+    return account.history.total >= WELL_KNOWN
 
 
 def _as_known(outcome: Outcome, account: Account) -> Account:

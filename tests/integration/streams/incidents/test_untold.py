@@ -45,6 +45,16 @@ def test_who_alone_fails_everywhere_is_not_held(ground: Ground) -> None:
     assert suspended(ground) == {"stolen"}
 
 
+def test_who_is_long_known_as_good_is_held_where_the_only_other_mail_failed_too(ground: Ground) -> None:
+    """By night a second one hardly sends: that its only mail fails by chance is rarer than that all mail fails."""
+    chance = random.Random(16)
+    ground.put(*(row for each in ("a", "b") for row in week(each, chance)))
+    ground.put(*mail("a", HOUR_11 + 20 * MINUTE, 300, 0.3, chance))
+    ground.put(Row(HOUR_11 + 20 * MINUTE, 1, 1, provider="yahoo", customer="b"))
+    ground.judge().judge_customers(["a", "b"], NOW_MS)
+    assert (held(ground), suspended(ground)) == ({"a"}, set())
+
+
 def test_who_has_no_history_is_not_held(ground: Ground) -> None:
     chance = random.Random(4)
     ground.put(*week("old", chance), *mail("new", HOUR_11 + 20 * MINUTE, 700, 0.005, chance, "gmail"))
