@@ -13,7 +13,7 @@ from typing import NamedTuple
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.cells import Cells
 from streams.incidents.days import DAYS
-from streams.incidents.detect import MOST, RAISED, STRUCK, Account, Finding, Seen, seen_together, weighed
+from streams.incidents.detect import MOST, STRUCK, Account, Finding, Seen, raised_to, seen_together, weighed
 from streams.incidents.hours import FoundHour, examples_of, hour_of
 from streams.incidents.usual import HISTORY_S
 from streams.io.store import Store, portions
@@ -78,7 +78,7 @@ def may_be_a_batch(accounts: Sequence[Account], customer: str) -> bool:
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None or mine.here.failed < LEAST_COMPLAINED:
         return False
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    raised = raised_to(mine.here)
     usual = seen_together(each.usual for each in accounts)
     votes = {vote.account.owner: vote.weight for vote in weighed("complained", accounts, usual, raised)}
     elsewhere = weighed("complained", [mine._replace(here=mine.elsewhere)], usual, raised)

@@ -168,6 +168,11 @@ def is_good_elsewhere(outcome: Outcome, account: Account) -> bool:
     return account.elsewhere.total >= TELLING_ELSEWHERE and account.elsewhere.rate < account.bad[outcome]
 
 
+def raised_to(seen: Seen) -> float:
+    """The raised rate (a ratio) to ask about where so much failed: the highest that is tried and not above that."""
+    return max((each for each in RAISED if each <= seen.rate), default=RAISED[0])
+
+
 def is_over(outcome: Outcome, accounts: Sequence[Account], usual: Seen, raised: float, share: float = SHARE) -> bool:
     """Whether those who send now are clearly spared of an incident that raised the rate to `raised` (a ratio); or it is
     seen to be of one pool or address alone, or of those who send to this place alone, however many these are. `share`

@@ -10,7 +10,7 @@ of one abuser, whose mail fails everywhere and leaves nothing else.
 from collections.abc import Collection, Mapping, Sequence
 
 from streams.incidents.accounts import CellCounts, ProviderHour, sum_of
-from streams.incidents.detect import MOST, RAISED, Account, Outcome, Seen, is_good_elsewhere, seen_together, weighed
+from streams.incidents.detect import MOST, Account, Outcome, Seen, is_good_elsewhere, raised_to, seen_together, weighed
 from streams.incidents.undecided import struck_with
 
 #: The share (a ratio) of all that failed that must lie in doubtful hours.
@@ -39,7 +39,7 @@ def is_doubtful(outcome: Outcome, accounts: Sequence[Account], usual: Seen, cust
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None or not mine.told:
         return False
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    raised = raised_to(mine.here)
     # Mail of others may still wait.
     known = [each for each in accounts if each.told or each.here.failed]
     return len(struck_with(mine, weighed(outcome, known, usual, raised))) > 1
@@ -62,6 +62,6 @@ def may_be_of(
     one = doubtful[0]._replace(here=here, elsewhere=rest.seen(outcome))
     if not is_good_elsewhere(outcome, one) or rest.beside(outcome) >= one.bad[outcome] * rest.finished:
         return False
-    raised = max((each for each in RAISED if each <= here.rate), default=RAISED[0])
+    raised = raised_to(here)
     spared = weighed(outcome, [one._replace(here=one.elsewhere)], usual, raised)
     return any(vote.weight <= -MOST for vote in spared)

@@ -14,7 +14,7 @@ from schemas.providers import OTHER
 from schemas.times import HOUR_S
 from streams.incidents.alone import Place
 from streams.incidents.cells import Cells
-from streams.incidents.detect import LEAST_STRUCK, MOST, RAISED, Account, Finding, Seen, seen_together, weighed
+from streams.incidents.detect import LEAST_STRUCK, MOST, Account, Finding, Seen, raised_to, seen_together, weighed
 from streams.incidents.given_up_later import APART_S, LONGEST_S, PART, FailedMail
 from streams.incidents.hours import FoundHour, examples_of, hour_of
 from streams.incidents.usual import HISTORY_S
@@ -51,7 +51,7 @@ def may_be_of_others(failed: FailedMail, at: Place, accounts: Sequence[Account],
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None:
         return False
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    raised = raised_to(mine.here)
     usual = seen_together(each.usual for each in accounts)
     struck = {vote.account.owner for vote in weighed("expired", accounts, usual, raised) if vote.weight >= MOST}
     return mine.owner in struck and len(struck) >= LEAST_STRUCK

@@ -20,6 +20,7 @@ from streams.incidents.detect import (
     Seen,
     Vote,
     is_good_elsewhere,
+    raised_to,
     weighed,
     who_can_tell,
 )
@@ -66,7 +67,7 @@ def nobody_can_tell(
     mine = next((each for each in able if each.customer == customer), None)
     if mine is None:
         return _is_struck_with_others(outcome, accounts, usual, customer)
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    raised = raised_to(mine.here)
     struck = struck_with(mine, weighed(outcome, able, usual, raised), lone=_is_known_well(mine))
     if not struck or (several and not _is_spared_elsewhere(outcome, mine, usual, raised)):
         return False
@@ -97,7 +98,7 @@ def given_up_everywhere(accounts: Sequence[Account], usual: Seen, customer: str,
     mine = next((each for each in told if each.customer == customer), None)
     if mine is None or mine.here.rate < LEAST_GIVEN_UP:
         return False
-    raised = max(each for each in RAISED if each <= mine.here.rate)
+    raised = raised_to(mine.here)
     struck = struck_with(mine, weighed("expired", told, usual, raised))
     if len(struck) != 1:
         return bool(struck)
@@ -116,7 +117,7 @@ def _fails_with(outcome: Outcome, accounts: Sequence[Account], usual: Seen, cust
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None:
         return False
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    raised = raised_to(mine.here)
     votes = {vote.account.owner: vote.weight for vote in weighed(outcome, accounts, usual, raised)}
     others = (weight for owner, weight in votes.items() if owner != mine.owner)
     return votes.get(mine.owner, 0.0) >= MOST and any(weight >= STRUCK for weight in others)
@@ -134,7 +135,7 @@ def _is_struck_with_others(outcome: Outcome, accounts: Sequence[Account], usual:
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None or not mine.told:
         return False
-    raised = max((each for each in RAISED if each <= mine.here.rate), default=RAISED[0])
+    raised = raised_to(mine.here)
     able = [each for each in who_can_tell(outcome, accounts) if each.owner != mine.owner]
     struck = struck_with(mine, weighed(outcome, [*able, mine], usual, raised))
     elsewhere = weighed(outcome, [mine._replace(here=mine.elsewhere)], usual, raised)

@@ -251,7 +251,7 @@ class IncidentWatch:
         mail, not_excused = self.excluded, self.not_excused
         self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
         self.not_excused = read_not_excused(self._store) if self.excluded else frozenset()
-        self._cells.left_out = self.witnesses.left_out = self.excluded
+        self._cells.left_out = self.excluded
         if mail != self.excluded or not_excused != self.not_excused:
             self._cells.forget()
 

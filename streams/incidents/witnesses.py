@@ -19,7 +19,6 @@ from streams.incidents.finder import Finder
 from streams.incidents.witnessed import AtPlace, Witnessed, witnessed
 from streams.io.store import Store, portions
 from streams.subjects.alarm import Alarm
-from streams.subjects.left_out import ProviderHour
 
 #: Mail no further apart (s) is of the same minutes.
 TOGETHER_S = 120
@@ -46,8 +45,6 @@ class WitnessReader:
         self._store = store
         self._cells = cells
         self._finder = finder
-        #: Mail that tells nothing.
-        self.left_out: frozenset[ProviderHour] = frozenset()
 
     def of(self, alarmed: Mapping[str, int], now_ms: int) -> dict[str, Witnessed]:
         """Of customers who alarm by mail of so many ms each those of whom others tell that it is they, by the hour in
@@ -61,11 +58,11 @@ class WitnessReader:
             return {}
         by_hour: dict[int, list[str]] = defaultdict(list)
         mail = {each: Alarm(length_ms, WHOLE) for each, length_ms in alarmed.items()}
-        for customer, places in failed_at(self._store, mail, now_ms, self.left_out).at.items():
+        for customer, places in failed_at(self._store, mail, now_ms, self._cells.left_out).at.items():
             by_hour[worst_hour(places)].append(customer)
         found: dict[str, Witnessed] = {}
         for hour, customers in sorted(by_hour.items()):
-            without = {place for place, at in self.left_out if at == hour}
+            without = {place for place, at in self._cells.left_out or () if at == hour}
             if EVERYWHERE in without or self._cells.is_first_day(hour):
                 continue
             for customer, at_places in self._places(hour, customers, without).items():
