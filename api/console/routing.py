@@ -40,8 +40,8 @@ _BY_STATUS: Mapping[int, Fault] = {
 @dataclass(frozen=True, slots=True)
 class ErrorView:
     """What went wrong, in a few words and in a sentence of who reads it; `detail` is what is known of this one, in
-    English. `again` is where it may work a little later (empty: the same address), and `by_itself` the page asks there
-    again; `framed` is shown in a frame of another site."""
+    English. `again` is where it may work a little later (empty: the same address) or where something else may be
+    given, and `by_itself` the page asks there again; `framed` is shown in a frame of another site."""
 
     words: PageWords
     title: str
@@ -78,6 +78,7 @@ def error_page(request: Request, error: Exception) -> Response:
     if isinstance(error, SignInNeededError):
         return _sign_in(request)
     headers: Mapping[str, str] = {}
+    fault: Fault
     if isinstance(error, FrameOverError):
         status, fault, detail = int(error.status), "frame_over", ""
     elif isinstance(error, ApiError):
@@ -117,12 +118,19 @@ def error_page(request: Request, error: Exception) -> Response:
         title=phrases.title,
         said=phrases.said,
         detail=detail,
-        again=(_came_from(request) if sent else "") if fault in ("busy", "slow", "down") else None,
+        again=_again(request, fault),
         by_itself=fault in ("busy", "down") and not sent,
         framed=bool(origins),
     )
     own = {"Content-Language": words.tag, **frame_headers(origins)}
     return page(request, "error.html", view, status, {**headers, **own})
+
+
+def _again(request: Request, fault: Fault) -> str | None:
+    """Where one goes on: on the form that was refused, or at the same address once it can be answered."""
+    if request.method == "POST" or fault == "unusable":
+        return _came_from(request)
+    return "" if fault in ("busy", "slow", "down") else None
 
 
 def _came_from(request: Request) -> str | None:

@@ -86,6 +86,26 @@ def test_page_of_a_busy_store_is_no_bad_question_and_is_asked_for_again(operator
     assert "data-again" in answer.text
 
 
+def test_form_that_was_refused_leads_back_to_where_it_was_written(operator: ConsoleVisitor) -> None:
+    came_from = f"/console/holds/{HOLD}?skip=0"
+    answer = operator.client.post(
+        f"/console/holds/{HOLD}",
+        data={"csrf": operator.csrf(), "decision": "release", "of": "all", "why": ""},
+        headers={"referer": f"http://testserver{came_from}"},
+    )
+    assert answer.status_code == 422
+    assert f'href="{came_from}">Try again' in answer.text
+
+
+def test_filter_that_cannot_be_used_leads_back_to_where_it_was_chosen(operator: ConsoleVisitor) -> None:
+    came_from = {"referer": "http://testserver/console/audit?days=3"}
+    answer = operator.client.get("/console/audit?from=soon", headers=came_from)
+    assert answer.status_code == 422
+    assert 'href="/console/audit?days=3">Try again' in answer.text
+    elsewhere = operator.client.get("/console/audit?from=soon", headers={"referer": "http://example.com/console/audit"})
+    assert "Try again" not in elsewhere.text
+
+
 def test_form_that_could_not_be_taken_leads_back_to_where_it_was_written(operator: ConsoleVisitor) -> None:
     came_from = f"/console/holds/{HOLD}?skip=0"
     with patch("api.console.pages.holds.decide_hold", side_effect=StoreBusyError("timeout exceeded")):
