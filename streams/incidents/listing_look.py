@@ -16,14 +16,10 @@ from streams.incidents.hours import EXAMPLES, FoundHour, Place
 from streams.incidents.mass_listing import (
     LEAST_STRUCK,
     WHY_FEW,
-    Bad,
     Begun,
-    History,
-    Mail,
     Mass,
     Together,
     Voter,
-    history_of,
     mass,
     may_be_mass,
     together,
@@ -31,6 +27,7 @@ from streams.incidents.mass_listing import (
 from streams.io.store import Store, portions
 from streams.listings.causes import find_causes, key_of
 from streams.listings.exposure import EXPOSING, SENT_MAIL
+from streams.listings.good_history import Bad, History, Mail, history_of
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval, read_listings
 from streams.listings.left_out import ListingHour, incident_of
 from streams.listings.neighbours import places_of

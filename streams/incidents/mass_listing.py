@@ -14,10 +14,11 @@ asked. Who is bad by its own mail is never asked.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from schemas.listing import ResourceKind
 from schemas.times import HOUR_MS
+from streams.listings.good_history import History
 from streams.listings.neighbours import places_of
 
 #: What begins within so long is together: one scan of a large fleet takes minutes, and a list is asked every ten.
@@ -31,31 +32,6 @@ LEAST_SUSPECTED = 2
 WHY_FEW = "too few of the fleet are listed there to tell whether the list errs"
 #: ... but no more than this, or so many times what began on the list in the busiest hour of the weeks before.
 MANY, TIMES = 20, 4
-#: A history is good from so many recipients on, all of them more than a day ago, ...
-LEAST_HISTORY = 50
-#: ... and bad from what the policy in force calls so (`Bad`), with so many of them.
-LEAST_BAD = 5
-
-#: What a customer's own mail says of it; `none`: too little of it is old enough.
-History = Literal["good", "bad", "none"]
-
-
-class Mail(NamedTuple):
-    """Recipients of one customer in four weeks: those of more than a day ago, and of all of them the finished, unknown
-    or expired, delivered and complaining ones."""
-
-    old: int = 0
-    finished: int = 0
-    failed: int = 0
-    delivered: int = 0
-    complained: int = 0
-
-
-class Bad(NamedTuple):
-    """From which rates on (ratios; unknown or expired of all, complaints of deliveries) mail is bad."""
-
-    failing: float
-    complained: float
 
 
 class Voter(NamedTuple):
@@ -91,15 +67,6 @@ class Mass(NamedTuple):
 
     struck: tuple[str, ...]
     spared: int
-
-
-def history_of(mail: Mail, bad: Bad) -> History:
-    """What a customer's mail says of it."""
-    if mail.failed >= max(LEAST_BAD, bad.failing * mail.finished):
-        return "bad"
-    if mail.complained >= max(LEAST_BAD, bad.complained * mail.delivered):
-        return "bad"
-    return "good" if mail.old >= LEAST_HISTORY else "none"
 
 
 def mass(voters: Iterable[Voter], busiest: int, *, established: bool) -> Mass | None:

@@ -1,5 +1,6 @@
 """The causes of listings as stored: written when a listing begins, and again when what they rest on changed."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from streams.io.store import Store
 from streams.listings.attribution import Attributed, Attribution, Cause, CustomerUse, attribute
 from streams.listings.exposure import EXPOSING, SENT_MAIL
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval, read_listings
+from streams.listings.of_pools import WITHIN_MS, AloneListed, of_pools, read_pools
 from streams.listings.resource_use import used
 
 #: Listings in force this long ago, or later, are looked at. Those that began in this time are counted again, but for
@@ -36,13 +38,6 @@ INNER JOIN
 WHERE bucket >= toDateTime(until - {USED_WITHIN_S}) AND bucket < toDateTime(until)
 GROUP BY place, customer
 """  # noqa: S608 - made of names from this project only
-
-POOLS = """
-SELECT sending_ip, argMax(ip_pool, events.time)
-FROM events
-WHERE sending_ip IN {ips:Array(String)} AND ip_pool != '' AND events.time >= toDateTime({since:UInt32})
-GROUP BY sending_ip
-"""
 
 STORED = """
 SELECT resource, kind, zone, weight, toUnixTimestamp64Milli(listing_causes.began) AS began_ms, confirmed,
@@ -139,7 +134,7 @@ class ListingCauses:
             if not _is_current(each, known.get(key_of(each)))
             or (recount and each.from_ms >= since_ms and each.weight in EXPOSING)
         ]
-        found = find_causes(self._store, due, self._owners)
+        found = find_causes(self._store, due, self._owners, listings)
         changed = [each for each in found if each != known.get(each.key)]
         _write(self._store, changed, now_ms)
         if recount:
@@ -150,19 +145,44 @@ class ListingCauses:
         return {tops[key][0] for tops in (before, self._tops) for key in differing if key in tops}
 
 
-def find_causes(store: Store, listings: Sequence[ListingInterval], owners: Mapping[str, str]) -> list[CausedListing]:
-    """Count who used the resource of each listing before it began, and rank them. Writes nothing.
+def find_causes(
+    store: Store,
+    listings: Sequence[ListingInterval],
+    owners: Mapping[str, str],
+    known: Sequence[ListingInterval] = (),
+) -> list[CausedListing]:
+    """Count who used the resource of each listing before it began, and rank them. Writes nothing. What else is `known`
+    says whether one is the matter of a pool (`of_pools`).
 
     Raises:
         StoreError: the store failed.
     """
-    uses = _uses(store, listings)
-    pools = _pools(store, listings)
+    counted = [*listings, *_beside(listings, known)]
+    uses = _uses(store, counted)
+    pools = read_pools(store, {each.resource: each.from_ms // 1000 for each in listings if each.kind == "ip"})
+    users = {each: [use.customer for use in uses.get(key_of(each), ()) if use.volume > 0] for each in counted}
+    alone = [AloneListed(each, users[each][0]) for each in listings if len(users[each]) == 1]
+    theirs = of_pools(store, alone, users, owners)
     found = []
     for each in listings:
-        pool = pools.get(each.resource, "") if each.kind == "ip" else ""
-        found.append(_caused(each, pool, attribute(uses.get(key_of(each), ()), owners.get(pool))))
+        if each in theirs:
+            found.append(_caused(each, theirs[each].pool, attribute(theirs[each].uses)))
+        else:
+            pool = pools.get(each.resource, "") if each.kind == "ip" else ""
+            found.append(_caused(each, pool, attribute(uses.get(key_of(each), ()), owners.get(pool))))
     return found
+
+
+def _beside(listings: Sequence[ListingInterval], known: Sequence[ListingInterval]) -> list[ListingInterval]:
+    """The others that are known of addresses and began within an hour of one of these."""
+    some = set(listings)
+    began = sorted(each.from_ms for each in listings if each.kind == "ip")
+    return [each for each in known if each.kind == "ip" and each not in some and _is_near(each.from_ms, began)]
+
+
+def _is_near(at_ms: int, began: Sequence[int]) -> bool:
+    place = bisect_left(began, at_ms)
+    return any(abs(each - at_ms) < WITHIN_MS for each in began[max(0, place - 1) : place + 1])
 
 
 def stored_causes(
@@ -194,7 +214,7 @@ def current_causes(store: Store, since_ms: int, owners: Mapping[str, str]) -> li
     known = {each.key: each for each in stored_causes(store, since_ms)}
     listings = read_listings(store, since_ms, WEIGHTS, KINDS)
     new = [each for each in listings if not _is_current(each, known.get(key_of(each)))]
-    known |= {each.key: each for each in find_causes(store, new, owners)}
+    known |= {each.key: each for each in find_causes(store, new, owners, listings)}
     found = [known[key_of(each)] for each in listings]
     return sorted(found, key=lambda each: (-each.began_ms, each.resource, each.zone))
 
@@ -276,16 +296,6 @@ def _uses(store: Store, listings: Sequence[ListingInterval]) -> dict[ListingKey,
             use = CustomerUse(str(customer), *map(int, numbers))
             for key in same[some[int(place) - 1]]:
                 found[key].append(use)
-    return found
-
-
-def _pools(store: Store, listings: Sequence[ListingInterval]) -> dict[str, str]:
-    """The pool in which each address was used last, as far as events that are kept one by one say."""
-    begins = {each.resource: each.from_ms // 1000 for each in listings if each.kind == "ip"}
-    found: dict[str, str] = {}
-    for some in runs(store, sorted(begins)):
-        since = max(0, min(begins[ip] for ip in some) - USED_WITHIN_S)
-        found |= {str(ip): str(pool) for ip, pool in store.rows(POOLS, {"ips": list(some), "since": since})}
     return found
 
 

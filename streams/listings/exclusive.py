@@ -16,6 +16,7 @@ from streams.io.store import Store
 from streams.listings.causes import COUNTED, RECOUNT_MS, ListingKey, key_of, read_owners, runs
 from streams.listings.exposure import SENT_MAIL
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval
+from streams.listings.of_pools import AloneListed, of_pools
 from streams.listings.resource_use import NOBODY, Users, used
 from streams.subjects.arrays import FIELD_INDEX, LISTED_S_OF, LISTINGS_OF, Subjects
 from streams.subjects.fresh_starts import Since
@@ -77,7 +78,8 @@ class OwnListings:
 
 
 def users_before(store: Store, listings: Sequence[ListingInterval]) -> dict[ListingKey, Users]:
-    """Who sent through the resource of each listing in the 48 hours before it began.
+    """Who sent through the resource of each listing in the 48 hours before it began; nobody where that is the matter of
+    a pool (`of_pools`).
 
     Raises:
         StoreError: the store failed.
@@ -91,6 +93,10 @@ def users_before(store: Store, listings: Sequence[ListingInterval]) -> dict[List
         rows = used(store, SENDERS, columns, resources, min(begins) - USED_WITHIN_S, max(begins), asked)
         for place, customers, streams in rows:
             found[key_of(some[int(place) - 1])] = Users(tuple(customers), tuple(streams))
+    alone = [AloneListed(each, who) for each in listings if (who := found[key_of(each)].alone) is not None]
+    users = {each: found[key_of(each)].customers for each in listings}
+    for each in of_pools(store, alone, users, {}):
+        found[key_of(each)] = NOBODY
     return found
 
 

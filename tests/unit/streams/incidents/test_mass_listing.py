@@ -11,16 +11,13 @@ from hypothesis import strategies as st
 from schemas.times import HOUR_MS, MINUTE_MS
 from streams.incidents.mass_listing import (
     WITHIN_MS,
-    Bad,
     Begun,
-    History,
-    Mail,
     Voter,
-    history_of,
     mass,
     may_be_mass,
     together,
 )
+from streams.listings.good_history import Bad, History, Mail, history_of
 
 CASES = tomllib.loads(Path(__file__).with_name("mass_listing.toml").read_text(encoding="utf-8"))["case"]
 ZEN = "zen.spamhaus.org"
