@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 import msgspec
 
+from schemas.nearest import meant
 from schemas.plain_fault import in_plain_words, placed
 from schemas.policy import Policy, located, policy_from
 from schemas.policy_metric import PolicyError
@@ -178,10 +179,7 @@ class _Reading:
     def _cleaned_struct(self, value: dict[str, Any], kind: type[msgspec.Struct], path: Path) -> dict[str, Any]:
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         for name in value.keys() - fields.keys():
-            from difflib import get_close_matches  # for who mistyped
-
-            near = get_close_matches(name, fields, n=1)
-            self._wrong[*path, name] = "there is no such field" + (f"; did you mean `{near[0]}`?" if near else "")
+            self._wrong[*path, name] = f"there is no such field{meant(name, fields)}"
         for name, field in fields.items():
             if field.required and name not in value:
                 self._wrong[*path, name] = "missing"

@@ -9,13 +9,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from schemas.collect import with_sources
+from schemas.nearest import meant
 from schemas.plain_fault import in_plain_words, placed
 from schemas.settings import Settings, SettingsError
 from schemas.settings_check import check, check_together
@@ -165,8 +165,7 @@ def _field_first(message: str, raw: dict[str, Any], *, strict: bool) -> str:
         if (now := RENAMED.get((path, unknown[1]))) is not None:
             return f"{prefix}`{unknown[1]}` is called `{now}` now"
         known, what = (_FIELDS[path], "setting") if path else (_SECTIONS, "section")
-        near = get_close_matches(unknown[1], known, n=1)
-        return f"{prefix}there is no {what} `{unknown[1]}`" + (f"; did you mean `{near[0]}`?" if near else "")
+        return f"{prefix}there is no {what} `{unknown[1]}`{meant(unknown[1], known)}"
     if said.startswith(("Expected `array`, got `str`", "Expected `object`, got `str`")):
         return f"{prefix}{in_plain_words(said)}; in the environment it is written as JSON"
     return prefix + in_plain_words(said)

@@ -10,6 +10,7 @@ from api.http.ranges import RangeError, instant
 from api.stack.explain_now import explain_now
 from api.stack.policy import load_policy
 from api.text.explanation import lines
+from jobs.operator.decisions import check_known
 from schemas import providers
 from schemas.policy import Policy
 from schemas.policy_metric import LONGEST_MS
@@ -55,6 +56,8 @@ def explain_customer(settings: Settings, customer: str, at: str, as_json: bool) 
         merged = with_stored(policy, stored_overrides(store, asked_ms, customer), asked_ms)
         loop = providers.load_providers().with_feedback_loop()
         found = explain(store, customer, merged, loop, asked_ms, past=True)
+    if found is None and not shared:
+        check_known(store, customer)
     store.close()
     if found is None and shared:
         raise SettingsError(f"no two small customers with mail share {shared}")

@@ -102,6 +102,17 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours, and tested
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As ever; of a name that is none, the nearest is named."""
+        if args and args[0] not in self._table:
+            from schemas.nearest import meant  # for who mistyped
+
+            if near := meant(args[0], self._table):
+                ctx.fail(f"No such command {args[0]!r}{near}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Names and lines, without importing any."""
         widest = max(map(len, self._table))

@@ -8,7 +8,7 @@ import click
 from api.cli.lazy import command, group
 from api.cli.options import as_json as json_option
 from api.cli.options import limit, told_where, with_reached, with_settings
-from api.cli.printing import print_json, print_line, print_note
+from api.cli.printing import note_if_none, print_json, print_line, print_note
 from api.cli.stopping import until_signalled
 from api.cli.table import NOTIFY
 from api.http.health import StageHealth
@@ -86,7 +86,9 @@ def show_routes(settings: Settings) -> None:
     now_ms = utc_now_ms()
     with closing(open_store(settings.clickhouse)) as store:
         totals = Outbox(store).totals(now_ms, now_ms - DAY_MS)
-    for line in route_lines(settings.notify.routes, totals, now_ms):
+    table = list(route_lines(settings.notify.routes, totals, now_ms))
+    note_if_none(table, "no routes; each is a table `[[notify.routes]]` of the settings (docs/notify.md)")
+    for line in table:
         print_line(line)
 
 

@@ -10,6 +10,7 @@ from api.collect.schemes import SCHEMES, Check, Proof, RequestVerdict, Scheme, k
 from api.collect.signature import Headers, KeyFormatError
 from api.collect.used_tokens import UsedTokens
 from schemas.collect import Source
+from schemas.nearest import meant
 from schemas.settings import SettingsError
 from streams.adapt import EVERY_FORMAT, MAILS
 
@@ -71,7 +72,8 @@ def _oldest_s(source: Source) -> float:
 def _prepare(name: str, source: Source, certificates: Certificates) -> PreparedSource:
     where, format_name = f"collect.sources.{name}", source.format
     if format_name not in EVERY_FORMAT:
-        raise SettingsError(f"{where}: there is no format {format_name!r}; known are {', '.join(EVERY_FORMAT)}")
+        known = f"known are {', '.join(EVERY_FORMAT)}{meant(format_name, EVERY_FORMAT)}"
+        raise SettingsError(f"{where}: there is no format {format_name!r}; {known}")
     scheme = SCHEMES.get(format_name)
     if format_name == "ses" and source.token and not source.topic_arn:
         # Firehose signs nothing: its access key is all there is.

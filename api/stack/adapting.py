@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas import providers
 from schemas.blocklists import load_zones
+from schemas.nearest import meant
 from schemas.settings import FormatMapping, Settings, SettingsError
 from schemas.times import utc_now_ms
 from streams.adapt import FORMATS, Context, FormatOptions, Lists
@@ -25,7 +26,8 @@ def adapt_context(settings: Settings, customer: str = "") -> Context:
         BlocklistsError: the table of zones cannot be used.
     """
     if unknown := sorted(set(settings.ingest.mapping) - set(FORMATS)):
-        raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; known are {', '.join(FORMATS)}")
+        known = f"known are {', '.join(FORMATS)}{meant(unknown[0], FORMATS)}"
+        raise SettingsError(f"ingest.mapping: there is no format {', '.join(unknown)}; {known}")
     found = {name: settings.ingest.mapping.get(name, FormatMapping()) for name in FORMATS}
     mapping = {
         name: FormatOptions(

@@ -13,13 +13,14 @@ MOST_SAID = 60
 
 
 def route_lines(routes: Sequence[Route], totals: Sequence[RouteTotals], now_ms: int) -> Iterator[str]:
-    """A line for each route of the settings, and for those that are gone and have something left."""
+    """A line for each route of the settings, and for those that are gone and have something left; none of all
+    where there are none."""
     known = {route.name: str(route.target.__struct_config__.tag) for route in routes}
     stored = {each.route: each for each in totals}
     left = [name for name, each in stored.items() if name not in known and each.waiting + each.later + each.failed]
     rows: list[tuple[str, ...]] = [("route", "target", "waiting", "later", "sent", "failed", "oldest", "said last")]
     rows += [_route_row(name, known.get(name, GONE), stored, now_ms) for name in [*known, *left]]
-    return _aligned(rows)
+    return _aligned(rows if len(rows) > 1 else [])
 
 
 def failed_lines(items: Sequence[Notification]) -> Iterator[str]:
@@ -42,7 +43,7 @@ def _route_row(name: str, target: str, stored: Mapping[str, RouteTotals], now_ms
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
 

@@ -12,7 +12,7 @@ from api.explain.worst import WorstLine, WorstRate
 from api.text.columns import GAP, Column, Placed, cell, fitted, line, padded, shortened
 from api.text.harmless import harmless
 from schemas.scope import CUSTOMER, STREAM_PREFIX
-from schemas.wording import age, shared_name
+from schemas.wording import age, percent, shared_name
 
 STYLES = {
     "suspended": "magenta",
@@ -92,11 +92,6 @@ def plain(customer: WorstLine, now_ms: int) -> str:
             *([f"rule {_in_cell(customer.rule)}"] if customer.rule else []),
         ]
     )
-
-
-def percent(ratio: float) -> str:
-    """A ratio as percent, two decimals."""
-    return f"{ratio * 100:.2f} %"
 
 
 def _in_cell(text: str) -> str:

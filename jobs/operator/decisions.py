@@ -39,16 +39,21 @@ SELECT 1 FROM standings WHERE customer = {customer:String} LIMIT 1
 UNION ALL
 SELECT 1 FROM customers FINAL WHERE customer = {customer:String} AND NOT gone LIMIT 1
 """
-#: The name that is nearest to one of which nothing is stored, and how many letters are other ones.
+#: The name that is nearest to one of which nothing is stored, how many letters are other ones, whether it begins so.
 NEAREST = """
-SELECT customer, editDistanceUTF8(lowerUTF8(customer), lowerUTF8({customer:String})) AS wrong
+SELECT
+    customer,
+    editDistanceUTF8(lowerUTF8(customer), lowerUTF8({customer:String})) AS wrong,
+    startsWith(lowerUTF8(customer), lowerUTF8({customer:String})) AS begins
 FROM (SELECT DISTINCT customer FROM standings WHERE customer != '')
-ORDER BY wrong, customer LIMIT 1
+ORDER BY wrong > {most_wrong:UInt32}, begins DESC, wrong, customer LIMIT 1
 """
 #: Letters of a reason, or of a name, that somebody gives.
 LONGEST_WHY = 256
 #: One letter in so many may be wrong of a name that was meant.
 LETTERS_A_MISTAKE = 3
+#: So many letters of its beginning are enough for a name that was not written to its end.
+LETTERS_OF_BEGINNING = 4
 STREAMS = (
     "SELECT DISTINCT stream FROM counts WHERE dimension = 'provider' AND customer = {customer:String} ORDER BY stream"
 )
@@ -186,8 +191,9 @@ def check_known(store: Store, customer: str, stream: str = "") -> None:
 
 
 def _meant(store: Store, customer: str) -> str:
-    for near, wrong in store.rows(NEAREST, {"customer": customer}):
-        if int(wrong) <= max(1, len(customer) // LETTERS_A_MISTAKE):
+    most_wrong = max(1, len(customer) // LETTERS_A_MISTAKE)
+    for near, wrong, begins in store.rows(NEAREST, {"customer": customer, "most_wrong": most_wrong}):
+        if int(wrong) <= most_wrong or (begins and len(customer) >= LETTERS_OF_BEGINNING):
             return f"; did you mean {str(near)!r}?"
     return ""
 

@@ -8,6 +8,7 @@ Intake and listings may import it, and jobs and api, which read files and webhoo
 
 from collections.abc import Callable
 
+from schemas.nearest import meant
 from streams.adapt import (
     arf,
     brevo,
@@ -124,7 +125,7 @@ def adapter(name: str) -> Adapter:
     """
     found = _ADAPTERS.get(name)
     if found is None:
-        raise AdaptError(f"unknown format `{name}`; known are {', '.join(EVERY_FORMAT)}")
+        raise AdaptError(f"unknown format `{name}`; known are {', '.join(EVERY_FORMAT)}{meant(name, EVERY_FORMAT)}")
     return found
 
 

@@ -25,6 +25,7 @@ from schemas.settings import ClickHouse
         ("keys list", "no keys"),
         ("listings --open", "no listings"),
         ("notify failed", "no dead letters"),
+        ("notify routes", "no routes; each is a table `[[notify.routes]]` of the settings (docs/notify.md)"),
         ("override list", "no overrides"),
         ("policy history", "no policy was applied yet"),
         ("suspend-hook list", "nothing is in force, waits or fails"),

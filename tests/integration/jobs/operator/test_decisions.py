@@ -15,7 +15,7 @@ from api.explain.build import explain
 from api.stack.stages import MonitorStage
 from api.text.explanation import lines
 from jobs.operator.customers import set_customer
-from jobs.operator.decisions import DecisionError, acknowledge, add_override, end_override
+from jobs.operator.decisions import DecisionError, acknowledge, add_override, check_known, end_override
 from schemas import policy
 from schemas.alert import Acknowledgement, AlertData
 from schemas.policy import Policy
@@ -280,6 +280,25 @@ def test_id_that_means_nothing_is_refused(ground: Ground) -> None:
         end_override(ground.store, added.id, by="Ida", why="", now_ms=NOW_MS + 2 * HOUR_MS)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("larkspur", "; did you mean 'larkspur-deals'?"),
+        ("Lark", "; did you mean 'larkspur-deals'?"),
+        ("lar", ""),  # too short a beginning to mean anybody
+        ("larkspur-meals", "; did you mean 'larkspur-deals'?"),
+        ("brightleaf", ""),
+    ],
+)
+def test_beginning_of_a_name_names_who_may_be_meant(ground: Ground, name: str, meant: str) -> None:
+    for customer in ("acme", "larkspur-deals"):
+        ground.put(Row(NOW - 10 * MINUTE, delivered=900, customer=customer))
+    ground.judge().judge_customers(["acme", "larkspur-deals"], NOW_MS)
+    with pytest.raises(DecisionError) as refused:
+        check_known(ground.store, name)
+    assert str(refused.value) == f"nothing is stored of customer {name!r}{meant}"
+
+
 def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: ClickHouse, tmp_path: Path) -> None:
     config = tmp_path / "repmon.toml"
     config.write_text(f'[clickhouse]\npath = "{store_settings.path}"\ndatabase = "{store_settings.database}"\n')
@@ -315,6 +334,8 @@ def test_commands_make_show_and_end_decisions(ground: Ground, store_settings: Cl
         with pytest.raises(DecisionError, match=fault):
             said("override", "add", *words, *decision)
     assert said("override", "list") == "no overrides\n", "a mistyped name decides nothing"
+    with pytest.raises(DecisionError, match="nothing is stored of customer 'acmee'; did you mean 'acme'\\?"):
+        said("explain", "acmee")
     assert "[news]" in said("override", "add", "acme", "--stream", "news", *decision)
     said("customers", "set", "beginner", "--by", "Ida")
     assert "beginner failure" in said("override", "add", "beginner", *decision)

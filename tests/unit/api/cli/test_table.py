@@ -132,7 +132,10 @@ def test_commands_options_and_values_are_completed(typed: list[str], offered: li
 def test_misspelt_command_is_refused_in_one_way() -> None:
     refused = CliRunner().invoke(app, ["alrets"])
     assert refused.exit_code == 2
-    assert "No such command 'alrets'" in refused.output
+    assert "No such command 'alrets'; did you mean `alerts`?" in refused.output
+    unlike = CliRunner().invoke(app, ["qqqq"])
+    assert unlike.exit_code == 2
+    assert "No such command 'qqqq'." in unlike.output
     with pytest.raises(click.UsageError):
         parsed(["alerts", "--nosuch"])
 

@@ -53,6 +53,12 @@ def _split(line: str, cells: int) -> tuple[str, str]:
     return line[:place], line[place:]
 
 
+def test_small_rate_has_the_digits_that_every_other_page_gives_it() -> None:
+    small = replace(LINE, complaint=WorstRate(0.000234, (1, 4_270)))
+    assert "complaints  0.023 %" in plain(small, NOW_MS)
+    assert " 0.023 % " in shown([small], 120)[2]
+
+
 @pytest.mark.parametrize(
     ("width", "headings"),
     [
