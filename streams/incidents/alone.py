@@ -94,8 +94,9 @@ class Alone:
         self._wait_ms = wait_ms
         self._since: dict[str, int] = {}
 
-    def waiting(self, failed: FailedAt, now_ms: int) -> dict[str, int]:
-        """Which of those who alarm by their mail, which `failed` there, wait, and until when (epoch ms).
+    def waiting(self, failed: FailedOf, now_ms: int) -> dict[str, int]:
+        """Which of those who alarm by their mail, which `failed` there, wait, and until when (epoch ms). Who has
+        expiries of an unknown time waits however many send there: those who gave up mail with it tell, not those.
 
         Raises:
             StoreError: the store failed.
@@ -104,13 +105,19 @@ class Alone:
         kept_ms = max(KEPT_MS, 2 * wait_ms)
         self._since = {each: since for each, since in self._since.items() if 0 <= now_ms - since < kept_ms}
         worst = {
-            each: place
-            for each in sorted(failed)
+            each: worst_place(failed.at[each])
+            for each in sorted(failed.at)
             if now_ms - self._since.get(each, now_ms) < wait_ms
-            and (place := worst_place(failed[each])).provider != EVERYWHERE
         }
-        senders = self._senders(set(worst.values()))
-        alone = [each for each, place in worst.items() if senders.get(place, 0) <= OTHERS]
+        single = {
+            each: place for each, place in worst.items() if place.provider != EVERYWHERE and each not in failed.undated
+        }
+        senders = self._senders(set(single.values()))
+        alone = [
+            each
+            for each in worst
+            if each in failed.undated or (each in single and senders.get(single[each], 0) <= OTHERS)
+        ]
         return {each: min(now_ms + AGAIN_MS, self._since.setdefault(each, now_ms) + wait_ms) for each in alone}
 
     def _senders(self, places: Collection[Place]) -> dict[Place, int]:

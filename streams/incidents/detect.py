@@ -163,9 +163,9 @@ def find(
     return best
 
 
-def is_good_elsewhere(outcome: Outcome, account: Account) -> bool:
-    """Whether the account's mail elsewhere is enough to tell, and good."""
-    return account.elsewhere.total >= TELLING_ELSEWHERE and account.elsewhere.rate < account.bad[outcome]
+def is_good_elsewhere(outcome: Outcome, account: Account, least: int = TELLING_ELSEWHERE) -> bool:
+    """Whether the account's mail elsewhere is enough to tell, `least` recipients, and good."""
+    return account.elsewhere.total >= least and account.elsewhere.rate < account.bad[outcome]
 
 
 def raised_to(seen: Seen) -> float:

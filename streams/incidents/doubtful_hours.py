@@ -1,17 +1,27 @@
 """Of whom nobody can tell by any single hour, since little of what failed is in each: a small customer, whose mail is
 refused for several hours at one provider, or at several. Pure.
 
-An hour of a place is *doubtful* where the customer fails together with an independent second one, of any history, and
-nobody is spared. If two thirds of what failed lie in such hours, and all its other mail is good and clearly spared of
-their rate, it may be these places. A bad list fails in other hours too, and where others are spared; so do the accounts
-of one abuser, whose mail fails everywhere and leaves nothing else.
+An hour of a place is *doubtful* where the customer fails together with an independent second one, of any history, or
+with two of whom a single mail failed each, and nobody is spared. If two thirds of what failed lie in such hours, and
+all its other mail is good and clearly spared of their rate, it may be these places. A bad list fails in other hours,
+too, and where others are spared; so do the accounts of one abuser, whose mail fails everywhere and leaves nothing else.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
 from streams.incidents.accounts import CellCounts, ProviderHour, sum_of
-from streams.incidents.detect import MOST, Account, Outcome, Seen, is_good_elsewhere, raised_to, seen_together, weighed
-from streams.incidents.undecided import struck_with
+from streams.incidents.detect import (
+    MOST,
+    TELLING_ELSEWHERE,
+    Account,
+    Outcome,
+    Seen,
+    is_good_elsewhere,
+    raised_to,
+    seen_together,
+    weighed,
+)
+from streams.incidents.undecided import LEAST_NEW, LEAST_OTHERS, struck_with
 
 #: The share (a ratio) of all that failed that must lie in doubtful hours.
 SHARE = 2 / 3
@@ -33,16 +43,16 @@ def hours_with_most(failed: Mapping[ProviderHour, int], may_be_doubtful: Collect
     return found if enough and len(found) > 1 else set()
 
 
-def is_doubtful(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> bool:
-    """Whether a customer fails at a place in an hour together with an independent second one, whatever their history,
-    and nobody is spared."""
+def failing_together(outcome: Outcome, accounts: Sequence[Account], usual: Seen, customer: str) -> int:
+    """How many independent ones fail at a place in an hour, whatever their history, the customer among them; 0 where it
+    does not, or somebody is spared."""
     mine = next((each for each in accounts if each.customer == customer), None)
     if mine is None or not mine.told:
-        return False
+        return 0
     raised = raised_to(mine.here)
     # Mail of others may still wait.
     known = [each for each in accounts if each.told or each.here.failed]
-    return len(struck_with(mine, weighed(outcome, known, usual, raised))) > 1
+    return len(struck_with(mine, weighed(outcome, known, usual, raised), singles=True))
 
 
 def may_be_of(
@@ -52,15 +62,19 @@ def may_be_of(
     every: CellCounts,
     cells: Sequence[CellCounts],
     usual: Seen,
+    together: int = 2,
 ) -> bool:
     """Whether what failed of a customer in the window that alarms may be owed to the doubtful hours: `doubtful` is the
-    customer there, `cells` all it has there, `every` all its mail of the window, of which so many `failed`."""
+    customer there, `cells` all it has there, `every` all its mail since then, of which so many `failed`; `together` how
+    many fail in each of these hours at least. Where two others do, fewer recipients of other mail are enough, since
+    that they were well by chance is ruled out below."""
     here = seen_together(each.here for each in doubtful)
+    least = LEAST_NEW if together > LEAST_OTHERS else TELLING_ELSEWHERE
     if not doubtful or here.failed < SHARE * failed:
         return False
     rest = every.minus(sum_of(cells))
     one = doubtful[0]._replace(here=here, elsewhere=rest.seen(outcome))
-    if not is_good_elsewhere(outcome, one) or rest.beside(outcome) >= one.bad[outcome] * rest.finished:
+    if not is_good_elsewhere(outcome, one, least) or rest.beside(outcome) >= one.bad[outcome] * rest.finished:
         return False
     raised = raised_to(here)
     spared = weighed(outcome, [one._replace(here=one.elsewhere)], usual, raised)

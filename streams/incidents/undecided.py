@@ -35,6 +35,9 @@ WELL_KNOWN = 1_000
 LEAST_GIVEN_UP = 0.25
 #: So many others who can tell make a place suspected for who cannot.
 LEAST_OTHERS = 2
+#: Others of whom a single mail failed each are no chance from so many on: of two with four mails each both fail so in
+#: one of a thousand hours.
+LEAST_SINGLE = 2
 #: Why it is only suspected, as operators are told.
 WHY_FEW = "too few sent there to tell whether it is the place"
 WHY_SEVERAL = "too few sent to tell whether it is the places: several failed at once, and mail to the others did not"
@@ -142,16 +145,15 @@ def _is_struck_with_others(outcome: Outcome, accounts: Sequence[Account], usual:
     return len(struck) > LEAST_OTHERS and all(vote.weight < STRUCK for vote in elsewhere)
 
 
-def struck_with(mine: Account, votes: Sequence[Vote], *, lone: bool = False) -> set[str]:
+def struck_with(mine: Account, votes: Sequence[Vote], *, lone: bool = False, singles: bool = False) -> set[str]:
     """The owners who were struck, one account's among them; none where that was not, or somebody clearly spared.
 
     A single failure among the few mails of an hour may be chance, as one or two in a hundred are. `lone` takes it for a
-    sign all the same."""
-    struck = {
-        vote.account.owner
-        for vote in votes
-        if vote.weight >= STRUCK and (lone or vote.account.here.failed > 1 or vote.account.owner == mine.owner)
-    }
+    sign all the same, `singles` where two others have one each."""
+    failing = [vote.account for vote in votes if vote.weight >= STRUCK]
+    once = {each.owner for each in failing if each.here.failed <= 1 and each.owner != mine.owner}
+    lone = lone or (singles and len(once) >= LEAST_SINGLE)
+    struck = {each.owner for each in failing if lone or each.here.failed > 1 or each.owner == mine.owner}
     return struck if mine.owner in struck and all(vote.weight > -STRUCK for vote in votes) else set()
 
 

@@ -11,7 +11,7 @@ from streams.incidents.accounts import NOTHING, Accounts, CellCounts, sum_of
 from streams.incidents.alone import TELLING, FailedAt, Place
 from streams.incidents.cells import Cells
 from streams.incidents.detect import Account, Finding, Outcome, in_minutes
-from streams.incidents.doubtful_hours import WHY_HOURS, hours_with_most, is_doubtful, may_be_of
+from streams.incidents.doubtful_hours import WHY_HOURS, failing_together, hours_with_most, may_be_of
 from streams.incidents.finder import Finder, is_beside
 from streams.incidents.hours import FoundHour
 from streams.incidents.undecided import (
@@ -108,17 +108,21 @@ class Untold:
         there = {at: _here(accounts, customer, at) for at in places}
         outcome = _worst(sum_of(there.values()))
         doubtful: dict[ProviderHour, list[Account]] = {}
+        together: list[int] = []
         for (place, hour), cells in there.items():
             if cells.seen(outcome).failed:
                 some = accounts.of(place, hour, outcome, ())
-                if is_doubtful(outcome, some, self._finder.usual(place, hour).seen(outcome), customer):
+                count = failing_together(outcome, some, self._finder.usual(place, hour).seen(outcome), customer)
+                if count > 1:
                     doubtful[place, hour] = some
+                    together.append(count)
         if not doubtful:
             return None
         mine = [next(each for each in some if each.customer == customer) for some in doubtful.values()]
         every = self._cells.all_mail(customer, min(hour for _, hour in failed))
         usual = self._finder.usual(EVERYWHERE, min(doubtful)[1]).seen(outcome)
-        if not may_be_of(outcome, mine, sum(failed.values()), every, [there[at] for at in doubtful], usual):
+        cells_there = [there[at] for at in doubtful]
+        if not may_be_of(outcome, mine, sum(failed.values()), every, cells_there, usual, min(together)):
             return None
         worst = max(sorted(doubtful), key=lambda at: there[at].seen(outcome).failed)
         one = self._suspected(accounts, customer, worst, outcome, doubtful[worst], WHY_HOURS)

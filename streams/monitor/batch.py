@@ -193,7 +193,7 @@ class BatchJudge:
                 found = self._decided(wanted, now_ms)
             by_mail = alarmed_by_mail(found.outcomes)
             failed = failed_at(self._store, by_mail, now_ms, self._left_out[0]) if by_mail else NOTHING_FAILED
-            later = self._alone.waiting(failed.at, now_ms)
+            later = self._alone.waiting(failed, now_ms)
             half_counted = self._half_counted.waiting(by_mail, now_ms)
             later |= half_counted.until
             by_listings = alarmed_by_listings(found.outcomes)

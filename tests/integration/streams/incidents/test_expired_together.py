@@ -25,7 +25,7 @@ def give_up(ground: Ground, customers: list[str], count: int, provider: str = "g
         "customer": [*customers],
         "stream": ["news"] * rows,
         "bucket": [utc_time((HOUR_11 + 10 * MINUTE) * 1000)] * rows,
-        "source": ["made/1"] * rows,
+        "source": [f"made/{customers[0]}"] * rows,
         "expired": [count] * rows,
         "undated_expired": [count] * rows,
     }
@@ -64,3 +64,30 @@ def test_who_has_a_bad_list_besides_is_not_held(ground: Ground) -> None:
     give_up(ground, [*"abc", "bad"], 300)
     ground.judge().judge_customers([*"abc", "bad"], NOW_MS)
     assert (held(ground), suspended(ground)) == ({*"abc"}, {"bad"})
+
+
+def test_first_of_them_waits_until_the_others_are_counted(ground: Ground) -> None:
+    """However many send there in that hour: they do not say whether others gave up mail, too."""
+    others = [f"other{number}" for number in range(8)]
+    days(ground, [*"abcd", *others])
+    chance = random.Random(2)
+    ground.put(*(row for each in others for row in mail(each, HOUR_11, 600, 0.005, chance)))
+    judge = ground.judge(alone_wait_s=10)
+    give_up(ground, ["a"], 300)
+    again = dict(judge.judge_customers(["a", *others], NOW_MS).again)
+    assert (held(ground), suspended(ground)) == (set(), set())
+    assert NOW_MS < again["a"] <= NOW_MS + 10_000
+    give_up(ground, [*"bcd"], 300)
+    judge.judge_customers([*"abcd"], NOW_MS + 11_000)
+    judge.judge_customers([*"abcd"], NOW_MS + 22_000)
+    assert (held(ground), suspended(ground)) == ({*"abcd"}, set())
+
+
+def test_who_gave_up_alone_is_told_after_the_wait(ground: Ground) -> None:
+    days(ground, [*"ab"])
+    give_up(ground, ["a"], 300)
+    judge = ground.judge(alone_wait_s=10)
+    judge.judge_customers(["a"], NOW_MS)
+    assert suspended(ground) == set()
+    judge.judge_customers(["a"], NOW_MS + 11_000)
+    assert suspended(ground) == {"a"}

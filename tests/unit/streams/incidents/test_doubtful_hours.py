@@ -5,7 +5,7 @@ import pytest
 
 from streams.incidents.accounts import CellCounts
 from streams.incidents.detect import Account, Seen
-from streams.incidents.doubtful_hours import MOST_HOURS, hours_with_most, is_doubtful, may_be_of
+from streams.incidents.doubtful_hours import MOST_HOURS, failing_together, hours_with_most, may_be_of
 
 USUAL = Seen(10_000, 50)
 HOUR = 3_600
@@ -23,16 +23,17 @@ def cells(finished: int, hard: int = 0, block: int = 0) -> CellCounts:
 @pytest.mark.parametrize(
     ("others", "expected"),
     [
-        ([account("b", (4, 3))], True),
-        ([account("b", (2, 1))], False),
-        ([], False),
-        ([account("b", (4, 3)), account("c", (9, 0))], False),
-        ([account("b", (4, 3)), account("c", (9, 0), told=False)], True),
+        ([account("b", (4, 3))], 2),
+        ([account("b", (2, 1))], 1),
+        ([account("b", (2, 1)), account("c", (2, 1))], 3),
+        ([], 1),
+        ([account("b", (4, 3)), account("c", (9, 0))], 0),
+        ([account("b", (4, 3)), account("c", (9, 0), told=False)], 2),
     ],
-    ids=["a second one", "a single failure", "alone", "a third one is spared", "mail of a third one waits"],
+    ids=["a second one", "a single failure", "two of them", "alone", "a third one is spared", "a third one waits"],
 )
-def test_hour_is_doubtful_where_a_second_one_fails_and_nobody_is_spared(others: list[Account], expected: bool) -> None:
-    assert is_doubtful("expired", [account("a", (5, 5)), *others], USUAL, "a") == expected
+def test_hour_is_doubtful_where_a_second_one_fails_and_nobody_is_spared(others: list[Account], expected: int) -> None:
+    assert failing_together("expired", [account("a", (5, 5)), *others], USUAL, "a") == expected
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,16 @@ def test_it_may_be_of_these_hours_if_all_other_mail_is_good(failed: int, every: 
     there = [cells(10, hard=10), cells(10, hard=10)]
     doubtful = [account("a", (10, 10)) for _ in there]
     assert may_be_of("hard", doubtful, failed, every, there, USUAL) == expected
+
+
+@pytest.mark.parametrize(("other", "expected"), [(9, False), (11, True)])
+def test_fewer_of_other_mail_are_enough_where_two_others_fail_with_it(other: int, expected: bool) -> None:
+    """On a first day two large providers fail at once, and a customer has eleven recipients elsewhere."""
+    there = [cells(15, hard=8), cells(20, hard=12)]
+    doubtful = [account("a", (15, 8)), account("a", (20, 12))]
+    every = cells(35 + other, hard=20)
+    assert may_be_of("hard", doubtful, 20, every, there, USUAL, together=3) == expected
+    assert not may_be_of("hard", doubtful, 20, every, there, USUAL, together=2)
 
 
 def test_no_doubtful_hour_explains_anything() -> None:
