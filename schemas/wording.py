@@ -10,7 +10,7 @@ from schemas.scope import CLASS_PREFIX, SHARED, STREAM_PREFIX, SUB_ACCOUNT_PREFI
 from schemas.times import DAY_S, HOUR_S, MINUTE_S, epoch_ms
 
 if TYPE_CHECKING:
-    from schemas.alert import AlertData  # a policy is checked without
+    from schemas.alert import AlertData, Held  # a policy is checked without
 
 #: So much of an answer is shown.
 SAMPLE_LENGTH = 300
@@ -111,10 +111,15 @@ def held_by(data: "AlertData") -> str:
     """`hold 3f9c, because 23 customers rose at once`; empty where the alert is not held. Not for the customer."""
     if data.held is None:
         return ""
-    why = f"{data.held.customers:,} customers rose at once"
-    if data.held.reason == "incident":
-        why = "it may be owed to an incident of its pool, or of a provider"
-    return f"hold {data.held.id}, because {why}"
+    return f"hold {data.held.id}, because {held_because(data.held)}"
+
+
+def held_because(held: "Held") -> str:
+    """Why an alert is held, and of an incident where it is told: what it may be is asked there (a provider, a pool, all
+    mail, a blocklist, a batch of complaints). Not for the customer."""
+    if held.reason == "brake":
+        return f"{held.customers:,} customers rose at once"
+    return f"it may be owed to an incident, not to the customer (repmon incidents show {held.id})"
 
 
 def on_one_line(text: str) -> str:

@@ -15,7 +15,7 @@ from api.text.listings import line as listing_line
 from schemas.alert import Cause
 from schemas.levels import Level
 from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
-from schemas.wording import amount, percent, rfc3339, scope_name, shared_name
+from schemas.wording import amount, held_because, percent, rfc3339, scope_name, shared_name
 from streams.alerts.describe import usually
 from streams.incidents.of_customer import LeftOutMail
 from streams.judge.allowance import Allowance
@@ -196,8 +196,7 @@ def _alert(alert: AlertLife, metric: Metric) -> Iterator[str]:
         why = f": {alert.acknowledged.why}" if alert.acknowledged.why else ""
         yield f"      {alert.acknowledged.time}  acknowledged by {alert.acknowledged.by}{why}"
     if alert.held:
-        rose = f"{alert.held.customers:,} customers rose at once"
-        why = rose if alert.held.reason == "brake" else "it may be owed to an incident of its pool, or of a provider"
+        why = held_because(alert.held)
         yield f"      held since {rfc3339(alert.held.since_ms)} because {why}: hold {alert.held.id}"
     for each in alert.history:
         numbers = f"{numbers_of(metric, each.numerator, each.denominator)} in {each.window}"

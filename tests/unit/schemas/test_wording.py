@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.wording import said_of, together
+from schemas.alert import Held, HoldReason
+from schemas.wording import held_because, said_of, together
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,15 @@ def test_what_is_said_of_something_is_a_sentence_where_it_goes_on_from_its_name(
     name: str, said: str, whole: str
 ) -> None:
     assert said_of(name, said) == whole
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("brake", "1,023 customers rose at once"),
+        ("incident", "it may be owed to an incident, not to the customer (repmon incidents show 3f9c)"),
+    ],
+)
+def test_why_an_alert_is_held_and_where_more_is_told(reason: HoldReason, why: str) -> None:
+    """An incident may be of a provider, a pool, all mail, a blocklist or a batch of complaints: none is guessed."""
+    assert held_because(Held(id="3f9c", reason=reason, since_ms=0, customers=1_023)) == why
