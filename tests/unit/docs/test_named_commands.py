@@ -52,7 +52,15 @@ def wrong(text: str) -> str:
     known = (
         {name for each in command.params if isinstance(each, click.Option) for name in each.opts} if command else set()
     )
-    return ", ".join(sorted(given - known - OWN))
+    return ", ".join([*sorted(given - known - OWN), *lacking(command, words[len(found) :], given, text)])
+
+
+def lacking(command: click.Command | None, rest: list[str], given: set[str], text: str) -> list[str]:
+    """What must be there too, where more is given than the command's name: it is copied as it stands."""
+    if command is None or not rest or "..." in text or given & OWN:
+        return []
+    options = [each for each in command.params if isinstance(each, click.Option) and each.required]
+    return [f"no {each.opts[0]}" for each in options if not given & set(each.opts)]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -64,3 +72,6 @@ def test_what_is_not_there_is_found() -> None:
     assert wrong("repmon policy show --toml > mine.toml") == ""
     assert wrong("repmon polcy show") == "no such command"
     assert wrong("repmon policy show --yaml") == "--yaml"
+    assert wrong("repmon holds release") == "", "only named"
+    assert wrong("repmon holds release 3f9c") == "no --by, no --why"
+    assert wrong('repmon holds release 3f9c --by Ida --why "our DNS"') == ""
