@@ -17,6 +17,7 @@ from schemas.levels import Level
 from schemas.policy_metric import BURNS, COUNTED, REPORTED_SPAM, SPIKE, Metric
 from schemas.wording import amount, held_because, percent, rfc3339, scope_name, shared_name
 from streams.alerts.describe import usually
+from streams.decisions.suspensions import WELL
 from streams.incidents.of_customer import LeftOutMail
 from streams.judge.allowance import Allowance
 
@@ -100,7 +101,10 @@ def _scope(scope: ScopeExplained) -> Iterator[str]:
     elif scope.reinstated:
         by_whom = scope.reinstated
         why = f": {by_whom.why}" if by_whom.why else ""
-        yield f"{name}: reinstated since {by_whom.time} by {by_whom.by}{why}; judged {judged}"
+        if scope.standing in WELL:
+            yield f"{name}: reinstated since {by_whom.time} by {by_whom.by}{why}; judged {judged}"
+        else:  # a level counts for more, here as in every list
+            yield f"{name}: {judged}; suspension lifted {by_whom.time} by {by_whom.by}{why}"
     elif scope.inactive_since:
         yield f"{name}: inactive, no mail since {scope.inactive_since}; judged {judged}"
     else:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from api.console.wording import standing_text
 from api.explain.explanation import Explanation
 from jobs.hooks.ladder import OpenEpisode, WantedMeasure, is_never, wanted
 from jobs.hooks.measure import HookSeen, Measure
@@ -11,6 +12,7 @@ from schemas.hook import Hook
 from schemas.levels import LEVELS, Level
 from schemas.wording import rfc3339_ms, scope_name
 from streams.decisions.overrides import Cap
+from streams.decisions.suspensions import WELL
 from streams.judge.verdict import RANK
 
 DONE = {"suspend": "stopped", "throttle": "slowed down", "notify": "told"}
@@ -59,7 +61,7 @@ def effects(
             "Rules go on judging, so that you see when it could be lifted.",
         ),
         reinstate=(
-            _reinstated(hook, measures),
+            _reinstated(explanation.scopes[0].standing, hook, measures),
             "Open alerts stay open: windows still hold the mail from before.",
         ),
         fresh_start=(
@@ -123,12 +125,15 @@ def _measure(measure: Measure) -> str:
     return f"{what}: {measure.state}" + (f"; {measure.said}" if measure.failing_ms else "")
 
 
-def _reinstated(hook: Hook, measures: Sequence[Measure]) -> str:
+def _reinstated(judged: str, hook: Hook, measures: Sequence[Measure]) -> str:
+    standing = "The standing is reinstated for 30 days, as long as the rules give no level."
+    if judged not in WELL:
+        standing = f"The standing is then what the rules say: {standing_text(judged)}."
     if not hook.ladder:
-        return "The standing is reinstated for 30 days, then what the rules say. " + NO_HOOK
+        return f"{standing} {NO_HOOK}"
     stopped = [each for each in measures if each.effect != "notify" and each.state in ("applied", "applying")]
     if not stopped:
-        return "The standing is reinstated for 30 days. The hook has stopped nothing of its mail."
+        return f"{standing} The hook has stopped nothing of its mail."
     names = ", ".join(sorted({each.action for each in stopped}))
     return f"The hook lifts {names} within seconds, and acts again only when a level rises once more."
 

@@ -145,6 +145,11 @@ def test_good_standing_suspended_and_reinstated_are_told_apart(ground: Ground) -
     # A level counts for more than that one was reinstated.
     ground.put(Row(NOW + 2 * MINUTE, delivered=300, hard=150))
     assert shown(NOW_MS + 20 * MINUTE_MS) == ("critical", "critical", since, "good")
+    again = explain(ground.store, "acme", POLICY, LOOP, NOW_MS + 20 * MINUTE_MS, past=False)
+    assert again is not None
+    (head,) = [line for line in lines(again) if line.startswith("all mail: ")]
+    assert head.startswith("all mail: critical since ")
+    assert head.endswith("; suspension lifted 2026-03-12T12:34:59.000Z by Ben: list mended")
     late_ms = NOW_MS + 31 * DAY * 1000
     shown(late_ms - 5 * HOUR_MS)  # from there on it holds for a while
     assert shown(late_ms)[:3] == ("inactive", "inactive", "None")

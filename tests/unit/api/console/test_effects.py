@@ -32,6 +32,18 @@ def test_without_a_hook_it_is_said_that_nothing_is_stopped() -> None:
     assert all(any(NO_HOOK in each for each in some) for some in (found.acknowledge, found.suspend, found.reinstate))
 
 
+@pytest.mark.parametrize("hook", [Hook(), HOOK])
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [
+        ("critical", "The standing is then what the rules say: critical."),
+        ("good", "The standing is reinstated for 30 days, as long as the rules give no level."),
+    ],
+)
+def test_who_is_judged_badly_is_not_promised_to_stand_as_reinstated(hook: Hook, level: str, words: str) -> None:
+    assert said(hook, level=level).reinstate[0].startswith(words)
+
+
 def test_what_the_ladder_wants_and_no_hook_has_done_is_said() -> None:
     assert said().hook == (
         "All mail would be stopped by kumo, for failure",
