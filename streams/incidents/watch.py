@@ -28,7 +28,7 @@ from streams.incidents.hours import FoundHour, Looked, updated
 from streams.incidents.listing_look import ListingLook, customers_listed, listed_together
 from streams.incidents.policy_rates import bad_history, excessive_rates
 from streams.incidents.samples import with_samples
-from streams.incidents.stored import name_of, read_all_left_out, read_incidents, read_not_excused, store_incidents
+from streams.incidents.stored import name_of, read_all_left_out, read_incidents, store_incidents
 from streams.incidents.untold import MANY, Untold, may_be_of_all_mail, suspected_of
 from streams.incidents.witnesses import WitnessReader
 from streams.io.store import Store
@@ -249,8 +249,9 @@ class IncidentWatch:
         if self._cells.left_out is not None:
             return
         mail, not_excused = self.excluded, self.not_excused
-        self.excluded, self.listings = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
-        self.not_excused = read_not_excused(self._store) if self.excluded else frozenset()
+        found = read_all_left_out(self._store, max(0, now_ms // 1000 - FORGOTTEN_S))
+        self.excluded, self.listings = found.mail, found.listings
+        self.not_excused = found.not_excused if found.mail else frozenset()
         self._cells.left_out = self.excluded
         if mail != self.excluded or not_excused != self.not_excused:
             self._cells.forget()

@@ -7,4 +7,4 @@ from streams.subjects.left_out import ProviderHour
 
 def hours_left_out(store: Store) -> frozenset[ProviderHour]:
     """The providers and hours (epoch s), of all time."""
-    return read_all_left_out(store, 0)[0]
+    return read_all_left_out(store, 0).mail
