@@ -174,7 +174,7 @@ class Arrivals:
         today = now_ms // 1000 // DAY_S * DAY_S
         came: dict[ProviderDay, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
         asked: dict[str, object] = {"since": max(0, today - (DAYS - 1) * DAY_S)}
-        for customer, value, hour, n in self._store.rows(CAME, asked):
+        for customer, value, hour, n in self._cells.rows(CAME, asked):
             came[str(value), int(hour) // DAY_S * DAY_S][str(customer)][int(hour)] = int(n)
         least = {at for at, of in came.items() if _total(of) >= LEAST_CAME}
         found: list[FoundHour] = []

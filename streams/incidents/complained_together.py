@@ -124,7 +124,7 @@ class ComplainedTogether:
         """The provider at which each was complained of most, and the hour there that was most."""
         counted: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
         for part in portions(self._store, sorted(customers)):
-            for customer, place, hour, n in self._store.rows(COMPLAINED, {"customers": part, "since": since}):
+            for customer, place, hour, n in self._cells.rows(COMPLAINED, {"customers": part, "since": since}):
                 counted[str(customer)][str(place)][int(hour)] = int(n)
         found = {}
         for name, places in counted.items():
@@ -136,7 +136,7 @@ class ComplainedTogether:
         if not places:
             return {}
         asked = {"places": sorted(places), "since": since}
-        return {str(place): int(count) for place, count in self._store.rows(SENDERS, asked)}
+        return {str(place): int(count) for place, count in self._cells.rows(SENDERS, asked)}
 
     def _accounts(self, place: str, since: int, told: int, days: Collection[int]) -> list[Account]:
         asked = {"place": place, "since": since, "told": max(since, told), "before": max(0, since - HISTORY_S)}

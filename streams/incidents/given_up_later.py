@@ -14,6 +14,7 @@ from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE, Incident
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.alone import FailedAt, Place
+from streams.incidents.cells import Cells
 from streams.io.store import Store, portions
 from streams.subjects.left_out import NOT_LEFT_OUT
 
@@ -42,7 +43,7 @@ class FailedMail(NamedTuple):
     undated: Mapping[Place, int]
 
 
-def undated_expiries(store: Store, failed: FailedAt) -> dict[str, FailedMail]:
+def undated_expiries(store: Store, cells: Cells, failed: FailedAt) -> dict[str, FailedMail]:
     """Of customers of whose mail some `failed` those who have expiries of an unknown time among it.
 
     Raises:
@@ -55,7 +56,7 @@ def undated_expiries(store: Store, failed: FailedAt) -> dict[str, FailedMail]:
     since = {each: min(place.hour for place in places) for each, places in failed.items()}
     for part in portions(store, sorted(failed)):
         asked = {"customers": part, "since": min(since.values())}
-        for name, provider, at, expired, finished in store.rows(UNDATED, asked):
+        for name, provider, at, expired, finished in cells.rows(UNDATED, asked):
             customer, place = str(name), Place(str(provider), int(at))
             if place.hour >= since[customer]:
                 totals[customer] += int(finished)

@@ -12,6 +12,7 @@ from schemas.incident import Example, Incident
 from schemas.listing import KINDS, WEIGHTS, ResourceKind
 from schemas.policy import NOT_GOOD, Policy
 from schemas.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
+from streams.incidents.cells import Cells
 from streams.incidents.hours import EXAMPLES, FoundHour, Place
 from streams.incidents.mass_listing import (
     LEAST_STRUCK,
@@ -111,8 +112,9 @@ class _Matter(NamedTuple):
 class ListingLook:
     """Finds the hours in which many began to be listed together. One thread at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, cells: Cells) -> None:
         self._store = store
+        self._cells = cells
         #: From which rates on somebody's mail is bad, by the policy in force.
         self._bad = Bad(NOT_GOOD["failure"], NOT_GOOD["complaint"])
         #: What was found of those that began together, as long as the same did.
@@ -143,7 +145,7 @@ class ListingLook:
         # Those that ended meanwhile are asked for too: by them it is known what is usual.
         listings = [each for each in read_listings(self._store, 0, EXPOSING, KINDS) if each.zone in zones]
         groups = list(together(_begun(each) for each in listings if since_ms <= each.from_ms <= now_ms))
-        look = _Look(self._store, listings, self._bad, now_ms)
+        look = _Look(self._store, self._cells, listings, self._bad, now_ms)
         self._known = {each: self._known[each] for each in groups if each in self._known}
         found: list[FoundHour] = []
         hit: set[ListingHour] = set()
@@ -160,8 +162,9 @@ class ListingLook:
 class _Look:
     """One look. What several groups ask for is read once."""
 
-    def __init__(self, store: Store, listings: Sequence[ListingInterval], bad: Bad, now_ms: int) -> None:
+    def __init__(self, store: Store, cells: Cells, listings: Sequence[ListingInterval], bad: Bad, now_ms: int) -> None:
         self._store = store
+        self._cells = cells
         self._listings = listings
         self._bad = bad
         self._now_ms = now_ms
@@ -196,7 +199,7 @@ class _Look:
             asked = {"since": max(0, midnight - HISTORY_DAYS * DAY_S), "old": max(0, midnight - DAY_S)}
             self._histories[midnight] = {
                 str(customer): history_of(Mail(*map(int, numbers)), self._bad)
-                for customer, *numbers in self._store.rows(MAIL, asked)
+                for customer, *numbers in self._cells.rows(MAIL, asked)
             }
         return self._histories[midnight]
 

@@ -67,9 +67,9 @@ def read_incidents(store: Store, since_s: int = 0) -> Incidents:
 
 
 class AllLeftOut(NamedTuple):
-    """What is left out of what customers are judged by: mail by provider and hour (epoch s), and listings; and customers
-    with hours whose mail counts though an incident struck it. As the views `left_out` and `left_out_listings` and
-    `NOT_EXCUSED` have it."""
+    """What is left out of what customers are judged by: mail by provider and hour (epoch s), and listings; and the
+    customers and hours whose mail counts though an incident struck it. It is what the views `left_out` and
+    `left_out_listings` and `NOT_EXCUSED` say."""
 
     mail: frozenset[ProviderHour]
     listings: LeftOut

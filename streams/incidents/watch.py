@@ -90,7 +90,7 @@ class IncidentWatch:
         self._arrivals = Arrivals(store, self._cells)
         self._complained = ComplainedTogether(store, self._cells)
         self._expired = ExpiredTogether(self._cells)
-        self._listings = ListingLook(store)
+        self._listings = ListingLook(store, self._cells)
         self._looked_ms = 0
         #: Of whom it was looked for what struck them, at that time.
         self._alarmed: frozenset[str] = frozenset()
@@ -161,8 +161,9 @@ class IncidentWatch:
         beyond = {each for each, at in worst_of.items() if (each, at.hour) in self.not_excused}
         wanted = {each: (*at,) for each, at in worst_of.items() if each not in beyond and senders(*at) < MANY}
         asked = self._untold.found(wanted, self.excluded, failed.at, senders) if wanted else {}
+        given_up = failed.undated - asked.keys()
         later = undated_expiries(
-            self._store, {each: at for each, at in failed.at.items() if each in failed.undated - asked.keys()}
+            self._store, self._cells, {each: at for each, at in failed.at.items() if each in given_up}
         )
         if not asked and not later and not self._doubtful:
             return {}
