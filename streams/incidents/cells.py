@@ -13,6 +13,7 @@ from schemas.counts import finished_sql
 from schemas.incident import EVERYWHERE
 from schemas.times import DAY_S, HOUR_S
 from streams.incidents.accounts import Accounts, ByProvider, CellCounts
+from streams.incidents.company import Company, Shared, nothing_known
 from streams.incidents.detect import BAD_HISTORY, LEAST_USUAL, MORE, Outcome
 from streams.incidents.first_day import AGE_S
 from streams.incidents.hour_cells import LEAST_FAILING, LEAST_SHARE, LEAST_WEIGHT, OUTCOMES, TRIED
@@ -125,20 +126,6 @@ FROM counts
 WHERE dimension = 'provider' AND customer = {{customer:String}}
     AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}}) AND {NOT_LEFT_OUT}
 """  # noqa: S608 - made of texts of this project only
-#: The pool, sending address and From domain that most of a customer's mail has.
-COMPANY = f"""
-SELECT customer, dimension, argMax(value, n)
-FROM
-(
-    SELECT customer, dimension, value, toInt64({finished_sql("sum({})")}) AS n
-    FROM counts
-    WHERE dimension IN ('pool', 'ip', 'from') AND customer IN {{customers:Array(String)}} AND value != ''
-        AND toStartOfHour(bucket) IN {{hours:Array(DateTime('UTC'))}}
-    GROUP BY customer, dimension, value
-)
-GROUP BY customer, dimension
-"""  # noqa: S608 - made of texts of this project only
-
 #: Of customers at one provider, or all but some, by the minute of an hour.
 BY_MINUTE = f"""
 SELECT customer, toUnixTimestamp(bucket) AS minute, sum(hard), sum(block), sum(expired), sum(complained),
@@ -239,9 +226,16 @@ def bound(sql: str) -> str:
 class Cells:
     """Reads what customers had in chosen hours, and keeps what is usual for them. One thread at a time."""
 
-    def __init__(self, store: Store, state: Callable[[int], object | None] = no_state) -> None:
-        """`state` says of an hour (epoch s) what stands for all that is counted in it (see `KeptCells`)."""
+    def __init__(
+        self,
+        store: Store,
+        state: Callable[[int], object | None] = no_state,
+        counted: Callable[[], object | None] = nothing_known,
+    ) -> None:
+        """`state` says of an hour (epoch s) what stands for all that is counted in it (see `KeptCells`), `counted` what
+        stands for all that is counted at all (see `Company`)."""
         self._store = store
+        self._company = Company(store, counted)
         self._hours = KeptCells(store, state)
         #: What is left out, as far as it is known; None: each query looks it up.
         self.left_out: KnownLeftOut = None
@@ -303,17 +297,13 @@ class Cells:
         told = last_expired(self._store, everybody, hours[0]) if is_given_up else None
         return Accounts(by_hour, asked, company, histories, told, self.bad)
 
-    def company(self, customers: Sequence[str], hours: Sequence[int]) -> dict[tuple[str, str], str]:
+    def company(self, customers: Sequence[str], hours: Sequence[int]) -> Shared:
         """By customer and dimension (`pool`, `ip`, `from`) what most of its mail of some hours (epoch s) has.
 
         Raises:
             StoreError: the store failed.
         """
-        found = {}
-        for part in portions(self._store, customers):
-            for customer, dimension, value in self._store.rows(COMPANY, {"customers": part, "hours": list(hours)}):
-                found[str(customer), str(dimension)] = str(value)
-        return found
+        return self._company.of(customers, hours)
 
     def all_mail(self, customer: str, since: int) -> CellCounts:
         """What a customer has at all providers since an hour (epoch s), of what counts.

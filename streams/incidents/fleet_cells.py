@@ -96,6 +96,8 @@ class FleetCells:
     def forget(self) -> None:
         """Read everything anew."""
         self._parts = KnownParts()
+        #: The names of all parts there were when they were last asked for.
+        self._listed: frozenset[str] = frozenset()
         self._cells: ByHour = {}
         #: The first hour (epoch s) that is kept; None before anything is read.
         self._since: int | None = None
@@ -156,6 +158,11 @@ class FleetCells:
         anything comes to it. None where the hour is not kept."""
         return self._cells.get(hour, NO_CELLS) if self._since is not None and hour >= self._since else None
 
+    def counted(self) -> frozenset[str] | None:
+        """What stands for all that is counted, of whatever dimension, as of the last `refresh`: the parts that have it.
+        None where these are not known."""
+        return self._listed if self._since is not None else None
+
     def refresh(self, now_s: int) -> None:
         """Read what is not known, as of now (epoch s).
 
@@ -180,6 +187,7 @@ class FleetCells:
         if not self._places:
             self._learn_places(first)
         self._since = first
+        self._listed = frozenset(str(name) for name, _ in parts)
         if not self._read(first, ()):
             self.forget()
 
@@ -203,6 +211,7 @@ class FleetCells:
             del self._cells[hour]
             self._found.pop(hour, None)
         self._since = since
+        self._listed = frozenset(names)
         if self._parts.lost or (unknown and not self._read(since, unknown)):
             return False
         return sum(len(each.names) for each in self._cells.values()) <= GROWN * self._most

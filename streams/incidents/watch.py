@@ -81,7 +81,7 @@ class IncidentWatch:
         self._store = store
         self._announce = announce
         self._fleet = FleetCells(store)
-        self._cells = Cells(store, self._fleet.state)
+        self._cells = Cells(store, self._fleet.state, self._fleet.counted)
         self._finder = Finder(self._cells)
         self._untold = Untold(self._cells, self._finder)
         #: Those who tell of a customer that it is they.
