@@ -15,7 +15,10 @@ from schemas.settings import ClickHouse, Kafka
 from streams.io.store import Store, open_store
 from tests.support.databases import Databases
 from tests.support.judging import Ground
+from tests.support.quick_connections import connect_quickly
 from tests.support.real_kafka import RealKafka
+
+connect_quickly()
 
 _numbers = itertools.count(1)
 
