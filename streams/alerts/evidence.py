@@ -13,7 +13,7 @@ from schemas.policy import Policy
 from schemas.policy_metric import BURNS, LISTED_METRICS, RATES, REPORTED_SPAM, SPIKE, USE, window_ms
 from schemas.times import DAY_S, HOUR_S, MINUTE_S
 from schemas.wording import masked, rfc3339
-from streams.alerts.evidence_queries import ANY_EVENTS, CONTRIBUTORS, EVENTS, NUMERATORS, SERIES, UNWANTED_IDS
+from streams.alerts.evidence_queries import CONTRIBUTORS, EVENTS, NUMERATORS, SERIES, UNWANTED_IDS
 from streams.alerts.lifecycle import SubjectRule
 from streams.alerts.outcome import SubjectOutcome
 from streams.alerts.reported import worst_days
@@ -182,7 +182,7 @@ def _shares(reader: EvidenceReader, some: Sequence[CountedMail]) -> Mapping[Coun
         for place, dimension, name, count, size in rows:
             found[part[int(place) - 1]][dimension].append(Share(name=name, count=int(count), volume=int(size)))
     # Of the others no events are kept.
-    for part, rows in _answers(reader, EVENTS, [each for each in counted if each.numerator != "all"], ANY_EVENTS):
+    for part, rows in _answers(reader, EVENTS, [each for each in counted if each.numerator != "all"]):
         for place, what, name, count, sample in rows:
             shares = found[part[int(place) - 1]][what]
             if what == "message" or len(shares) < TOP:
@@ -194,15 +194,12 @@ def _shares(reader: EvidenceReader, some: Sequence[CountedMail]) -> Mapping[Coun
 
 
 def _answers(
-    reader: EvidenceReader, sql: str, some: Sequence[CountedMail], only_if: str = ""
+    reader: EvidenceReader, sql: str, some: Sequence[CountedMail]
 ) -> Iterator[tuple[Sequence[CountedMail], Sequence[Sequence[Any]]]]:
-    """What a query says about some mail, with that: its rows have places, from 1 on. It is asked `only_if` another one
-    says anything."""
+    """What a query says about some mail, with that: its rows have places, from 1 on."""
     for start in range(0, len(some), AT_ONCE):
         part = some[start : start + AT_ONCE]
-        asked = places(part, reader.now_ms)
-        if not only_if or reader.rows(only_if, asked):
-            yield part, reader.rows(sql, asked)
+        yield part, reader.rows(sql, places(part, reader.now_ms))
 
 
 class Past(NamedTuple):

@@ -50,11 +50,6 @@ ORDER BY place, dimension, count DESC, value
 LIMIT {{top:UInt8}} BY place, dimension
 """  # noqa: S608 - made of names from this project only
 
-#: Whether any are kept of somebody. Where they are kept for a few days only, or not at all, often there is none, and
-#: to say so takes the next query ten times as long.
-ANY_EVENTS = """
-SELECT 1 FROM events WHERE customer IN {customers:Array(String)} AND time >= toDateTime({since:UInt32}) LIMIT 1
-"""
 #: Three answers in one reading: classes (`name`, count, the latest answer of a host), campaigns, and latest messages
 #: (`name`). Of each kind as many come as there are samples.
 EVENTS = f"""
