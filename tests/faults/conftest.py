@@ -37,6 +37,8 @@ def deployment(
     real_kafka: RealKafka, store_process: StoreProcess, databases: Databases, tmp_path: Path, partitions: int
 ) -> Iterator[Deployment]:
     """Broker and store with nothing in them, and no worker yet."""
-    made = Deployment(real_kafka.settings, store_process, databases.new(lasting=False), tmp_path, partitions)
+    database = databases.new(lasting=False)
+    made = Deployment(real_kafka.settings, store_process, database, tmp_path, partitions)
     yield made
     made.close()
+    databases.drop(database)

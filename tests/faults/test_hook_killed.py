@@ -20,7 +20,7 @@ from schemas.settings import Kafka
 from schemas.times import utc_now_ms
 from schemas.topics import REPUTATION_ALERTS, load_topics
 from streams.io.broker import Publisher
-from streams.io.store import Store, open_store
+from streams.io.store import Store
 from tests.support.databases import Databases
 from tests.support.hook_process import HookProcesses
 from tests.support.hook_targets import TargetStandIn, target_stand_in
@@ -51,9 +51,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 @pytest.fixture
 def store(store_process: StoreProcess, databases: Databases) -> Iterator[Store]:
     assert store_process.pid
-    opened = open_store(databases.new(lasting=False))
-    yield opened
-    opened.close()
+    with databases.opened(lasting=False) as opened:
+        yield opened
 
 
 @pytest.fixture

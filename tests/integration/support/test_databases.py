@@ -141,3 +141,13 @@ def test_connection_that_a_test_left_otherwise_is_made_again(
         left(databases.connection(settings))
     again = databases.connection(settings)
     assert again.rows("SELECT currentDatabase(), 1") == [(settings.database, 1)]
+
+
+def test_database_of_a_module_is_there_no_longer_than_its_tests(databases: Databases) -> None:
+    """Also where one of them raises: each that is left takes half a percent of a core."""
+    with suppress(ZeroDivisionError), databases.opened(lasting=True) as lent:
+        put(lent)
+        name = lent.settings.database
+        raise ZeroDivisionError
+    still = opened(databases).rows("SELECT count() FROM system.databases WHERE name = {name:String}", {"name": name})
+    assert still == [(0,)]

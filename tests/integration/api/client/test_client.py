@@ -14,10 +14,9 @@ import pytest
 import repmon.client
 from api.http import keys
 from repmon.client import ApiProblemError, AsyncClient, Client, alerts
-from schemas.settings import ClickHouse, Kafka
+from schemas.settings import Kafka
 from schemas.topics import REPUTATION_ALERTS
 from streams.io.broker import Publisher
-from streams.io.store import open_store
 from tests.support.api_client import Api
 from tests.support.api_scene import ALERT, NOW_MS, complaint_alert, scene
 from tests.support.databases import Databases
@@ -29,11 +28,8 @@ HOOK = re.compile(r"```python\n(from pathlib.*?)```", re.DOTALL)
 
 @pytest.fixture(scope="module")
 def running(databases: Databases) -> Iterator[tuple[Api, str]]:
-    settings: ClickHouse = databases.new(lasting=True)
-    store = open_store(settings)
-    with scene(settings, store) as found:
+    with databases.opened(lasting=True) as store, scene(store.settings, store) as found:
         yield found
-    store.close()
 
 
 def client_of(running: Api, key: str) -> Client:

@@ -19,7 +19,7 @@ from jobs.resend.replay import Reader, Replayer
 from schemas.settings import Settings
 from schemas.times import utc_time
 from streams.decisions.applied_policies import newest as newest_policy
-from streams.io.store import Store, open_store
+from streams.io.store import Store
 from tests.support.api_client import Api
 from tests.support.api_scene import HOLD, INCIDENT, LETTER, NOW_MS, OPERATORS_KEY, POLICY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
@@ -40,11 +40,8 @@ STATE = {"customer": ["rival"], "scope": ["customer"], "rule": ["failure"], "lev
 @pytest.fixture(scope="module")
 def scenery(databases: Databases) -> Iterator[Api]:
     """One for all tests; the last of them stops its store."""
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with scene(settings, store) as (interface, _):
+    with databases.opened(lasting=True) as store, scene(store.settings, store) as (interface, _):
         yield interface
-    store.close()
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from schemas.alert import Held
-from schemas.settings import ClickHouse
 from streams.alerts.record import store_alerts
-from streams.io.store import StoreBusyError, open_store
+from streams.io.store import StoreBusyError
 from tests.support.api_client import Api
 from tests.support.api_scene import HOLD, INCIDENT, NOW_MS, OPERATORS_KEY, scene
 from tests.support.console_client import ConsoleVisitor, visitor
@@ -20,11 +19,8 @@ from tests.support.told import told_alert
 
 @pytest.fixture(scope="module")
 def shown(databases: Databases) -> Iterator[Api]:
-    settings: ClickHouse = databases.new(lasting=True)
-    store = open_store(settings)
-    with scene(settings, store) as (interface, _):
+    with databases.opened(lasting=True) as store, scene(store.settings, store) as (interface, _):
         yield interface
-    store.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from api.http import keys
 from api.http.key_lookups import FRESH_MS
 from api.http.scopes import SCOPES
-from streams.io.store import open_store
 from tests.support.api_client import NOW, Api, running
 from tests.support.databases import Databases
 from tests.support.problems import problem
@@ -22,11 +21,8 @@ CUSTOMERS = {
 
 @pytest.fixture(scope="module")
 def api(databases: Databases) -> Iterator[Api]:
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with running(settings, store) as interface:
+    with databases.opened(lasting=True) as store, running(store.settings, store) as interface:
         yield interface
-    store.close()
 
 
 def operations(api: Api) -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from api.http.key_lookups import FRESH_MS
 from api.http.problems import RETRY_AFTER_S
 from schemas.alert import AlertEvent
 from schemas.settings import ClickHouse
-from streams.io.store import Store, open_store
+from streams.io.store import Store
 from tests.support.api_client import DAY, NOW, Api, Row, running
 from tests.support.databases import Databases
 from tests.support.problems import problem
@@ -24,11 +24,8 @@ pytestmark = pytest.mark.usefixtures("standing_clock")
 @pytest.fixture(scope="module")
 def api(databases: Databases) -> Iterator[Api]:
     """One for all tests that write nothing but keys."""
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with running(settings, store) as interface:
+    with databases.opened(lasting=True) as store, running(store.settings, store) as interface:
         yield interface
-    store.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from streams.io.store import open_store
 from tests.support.api_client import Api
 from tests.support.api_scene import scene
 from tests.support.databases import Databases
@@ -23,12 +22,9 @@ TEXTS = ("", "\0", "' OR 1 = 1 --", "\N{PILE OF POO}" * 300)
 
 @pytest.fixture(scope="module")
 def api(databases: Databases) -> Iterator[Api]:
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with scene(settings, store) as (interface, operator):
+    with databases.opened(lasting=True) as store, scene(store.settings, store) as (interface, operator):
         interface.key = operator
         yield interface
-    store.close()
 
 
 def changed(cursor: str) -> Iterator[str]:

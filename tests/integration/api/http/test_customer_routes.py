@@ -12,8 +12,6 @@ import pytest
 
 from api.http import keys
 from schemas.alert import Acknowledgement
-from schemas.settings import ClickHouse
-from streams.io.store import open_store
 from tests.support.api_client import DAY, HOUR, NOW, Api, Row, running
 from tests.support.api_scene import ALERT, NOON, complaint_alert, fill
 from tests.support.databases import Databases
@@ -27,20 +25,13 @@ PATHS = (
 
 
 @pytest.fixture(scope="module")
-def settings(databases: Databases) -> ClickHouse:
-    return databases.new(lasting=True)
-
-
-@pytest.fixture(scope="module")
-def api(settings: ClickHouse) -> Iterator[Api]:
+def api(databases: Databases) -> Iterator[Api]:
     """One for all of these tests, which write nothing but what they look for themselves."""
-    store = open_store(settings)
-    with running(settings, store) as interface:
+    with databases.opened(lasting=True) as store, running(store.settings, store) as interface:
         fill(interface)
         for number in range(5):
             negative(interface, number)
         yield interface
-    store.close()
 
 
 def negative(api: Api, number: int, customer: str = "acme", **fields: Any) -> None:
@@ -202,9 +193,7 @@ def series(api: Api, **asked: Any) -> dict[tuple[str, str | None], dict[str, Any
 @pytest.fixture(scope="module")
 def parts(databases: Databases) -> Iterator[Api]:
     """Mail of two providers, addresses and sub-accounts."""
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with running(settings, store) as interface:
+    with databases.opened(lasting=True) as store, running(store.settings, store) as interface:
         at = NOW - 5 * HOUR
         interface.put(
             [
@@ -218,7 +207,6 @@ def parts(databases: Databases) -> Iterator[Api]:
         for place, name in enumerate(("spring", "spring", "autumn")):
             negative(interface, place, campaign=name, bounce_class="invalid_recipient", **event)
         yield interface
-    store.close()
 
 
 def counted(numbers: dict[str, Any]) -> tuple[int, int]:

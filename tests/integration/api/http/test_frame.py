@@ -16,7 +16,6 @@ from api.http.listening import listen
 from api.http.metrics import metrics_apart
 from schemas.settings import Api as ApiSettings
 from schemas.settings import Settings
-from streams.io.store import open_store
 from tests.support.api_client import NOW, Api, Row, running
 from tests.support.databases import Databases
 from tests.support.problems import problem
@@ -30,12 +29,10 @@ RATES = "/v1/rates?metric=failure&window=1h"
 @pytest.fixture(scope="module")
 def api(databases: Databases) -> Iterator[Api]:
     """One for all, with some mail, that lets the scripts of a site ask, and has its metrics elsewhere."""
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with running(settings, store, settings=ApiSettings(cors_origins=(SITE,), metrics_port=1)) as interface:
+    settings = ApiSettings(cors_origins=(SITE,), metrics_port=1)
+    with databases.opened(lasting=True) as store, running(store.settings, store, settings=settings) as interface:
         interface.put([Row(NOW - 60 * minute, delivered=minute + 1) for minute in range(30)])
         yield interface
-    store.close()
 
 
 def headers(api: Api, **more: str) -> dict[str, str]:

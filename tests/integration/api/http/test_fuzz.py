@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from streams.io.store import open_store
 from tests.fuzz_api.run import fuzz
 from tests.support.databases import Databases
 
@@ -19,8 +18,6 @@ FEW = ("--phases", "examples,fuzzing", "--max-examples", "2", "--generation-dete
 def test_no_request_is_a_fault_of_ours_or_answered_as_is_not_documented(
     databases: Databases, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    failed = fuzz(settings, store, FEW, tmp_path, operator=True)
-    store.close()
+    with databases.opened(lasting=True) as store:
+        failed = fuzz(store.settings, store, FEW, tmp_path, operator=True)
     assert not failed, capfd.readouterr().out[-20_000:]

@@ -11,7 +11,7 @@ from api.http.reads import Read, ReadLog
 from jobs.operator.audit import entries
 from schemas.settings import ClickHouse
 from streams.decisions.suspensions import suspension
-from streams.io.store import Store, open_store
+from streams.io.store import Store
 from tests.support.api_client import NOW, Api
 from tests.support.api_scene import ALERT, DECLARED, HOLD, INCIDENT, NOW_MS, OVERRIDE, POLICY, REQUESTS, scene
 from tests.support.databases import Databases
@@ -29,12 +29,9 @@ def api(store_settings: ClickHouse, store: Store) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def unchanged(databases: Databases) -> Iterator[Api]:
     """One for all tests that change nothing."""
-    settings = databases.new(lasting=True)
-    store = open_store(settings)
-    with scene(settings, store) as (interface, operator):
+    with databases.opened(lasting=True) as store, scene(store.settings, store) as (interface, operator):
         interface.key = operator
         yield interface
-    store.close()
 
 
 def test_reasons_of_dead_letters_come_in_no_pages(unchanged: Api) -> None:
