@@ -1,14 +1,16 @@
 """Listings that are the matter of a shared pool, although one customer alone used the address before they began.
 
-Which address of a pool a mail goes through is chance: a small or a new customer may be the only one that used one of
-them for two days. So such a listing is not the own one of a customer who mails well, where the pool says why:
+Which address of a pool a mail goes through is chance: a small customer may be the only one that used one of them for
+two days. So where a customer shares the address with others over four weeks, or other addresses of the only pool that
+it sends through, and mails well, the listing is not its own if the pool says why:
 
 - the list names others of its addresses within the hour, which others used: it is one finding about the pool, or
 - others of the pool are plainly bad, and have at least half of all that its listings may come from.
 
 Then it is attributed by the mail of the pool, to whoever that names; if to nobody, it is the pool's. Who has no good
 history, or mailed badly in those 48 h, answers for its address as ever: many addresses of one abuser's accounts are not
-excused by each other. A pool set up for one customer is that one's.
+excused by each other. Nor are addresses of one customer each, though all may bear the name of one pool (`dedicated`).
+A pool set up for one customer is that one's.
 """
 
 from collections import defaultdict
@@ -21,7 +23,7 @@ from schemas.times import DAY_S, HOUR_MS, HOUR_S, MINUTE_MS
 from streams.io.store import Store, portions
 from streams.listings.attribution import CustomerUse, attribute
 from streams.listings.exposure import EXPOSING, SENT_MAIL
-from streams.listings.good_history import Bad, History, Mail, history_of
+from streams.listings.good_history import Bad, Mail, history_of
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval
 from streams.subjects.left_out import NOT_LEFT_OUT
 
@@ -63,6 +65,25 @@ WHERE dimension = 'pool' AND value IN {{pools:Array(String)}}
     AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
 GROUP BY value, customer
 """  # noqa: S608 - made of texts of this project only
+#: The addresses of some customers that others sent through, too, and which of those customers did.
+SHARED = f"""
+SELECT value, groupArrayIf(customer, customer IN {{customers:Array(String)}})
+FROM
+(
+    SELECT value, customer FROM counts
+    WHERE dimension = 'ip' AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+        AND value IN
+        (
+            SELECT value FROM counts
+            WHERE dimension = 'ip' AND customer IN {{customers:Array(String)}}
+                AND bucket >= toDateTime({{since:UInt32}}) AND bucket < toDateTime({{until:UInt32}})
+        )
+    GROUP BY value, customer
+    HAVING toInt64(sum({SENT_MAIL})) > 0
+)
+GROUP BY value
+HAVING count() > 1
+"""  # noqa: S608 - made of texts of this project only
 #: What the mail of customers was like before a listing began.
 MAIL = f"""
 SELECT customer, sumIf(finished, hour < toDateTime({{old:UInt32}})), sum(finished), sum(failed), sum(n_delivered),
@@ -79,8 +100,6 @@ FROM
 )
 GROUP BY customer
 """  # noqa: S608 - made of texts of this project only
-#: Whether anybody had mail then.
-HAD_MAIL = "SELECT 1 FROM counts WHERE dimension = 'provider' AND bucket < toDateTime({old:UInt32}) LIMIT 1"
 
 
 class AloneListed(NamedTuple):
@@ -109,7 +128,8 @@ def of_pools(
     asked = [each for each in alone if each.listing.kind == "ip" and each.listing.weight in EXPOSING]
     if not asked:
         return {}
-    pools = _pools_of(store, named)
+    asked = _shared(store, asked)
+    pools = _pools_of(store, named) if asked else {}
     shared = [each for each in asked if (pool := pools.get(each.listing.resource)) and pool not in owned]
     found: dict[ListingInterval, OfPool] = {}
     for began_s in sorted({_asked_s(each) for each in shared}):
@@ -124,6 +144,26 @@ def of_pools(
             of_pool = uses[pool].values()
             if _blames_others(of_pool, each.customer) or _is_one_of_many(each, pool, named, pools):
                 found[each.listing] = OfPool(pool, tuple(of_pool))
+    return found
+
+
+def _shared(store: Store, asked: Sequence[AloneListed]) -> list[AloneListed]:
+    """Those of pools that are shared: another used the address in the weeks before, or another address of who sends
+    through that pool alone."""
+    found: list[AloneListed] = []
+    for began_s in sorted({_asked_s(each) for each in asked}):
+        some = [each for each in asked if _asked_s(each) == began_s]
+        customers = sorted({each.customer for each in some})
+        times = {"since": max(0, began_s - HISTORY_DAYS * DAY_S), "until": began_s}
+        addresses: set[str] = set()
+        sharing: set[str] = set()
+        for portion in portions(store, customers):
+            for address, users in store.rows(SHARED, {"customers": portion, **times}):
+                addresses.add(str(address))
+                sharing.update(map(str, users))
+        through = _sent_through(store, sharing, began_s, began_s)
+        of_one = {customer for customer, pools in through.items() if len(pools) == 1}
+        found += [each for each in some if each.listing.resource in addresses or each.customer in sharing & of_one]
     return found
 
 
@@ -186,7 +226,8 @@ def _pools_of(store: Store, named: Mapping[ListingInterval, Sequence[str]]) -> d
             begins[each.resource] = min(each.from_ms // 1000, begins.get(each.resource, each.from_ms // 1000))
     found = read_pools(store, begins)
     unknown = {ip for ip in begins if ip not in found}
-    sent_through = _sent_through(store, {customer for ip in unknown for customer in users[ip]}, begins)
+    asked = {customer for ip in unknown for customer in users[ip]}
+    sent_through = _sent_through(store, asked, min(begins.values()), max(begins.values())) if unknown else {}
     for ip in unknown:
         pools = {pool for customer in users[ip] for pool in sent_through.get(customer, ("", " "))}
         if len(pools) == 1:
@@ -194,8 +235,10 @@ def _pools_of(store: Store, named: Mapping[ListingInterval, Sequence[str]]) -> d
     return found
 
 
-def _sent_through(store: Store, customers: Iterable[str], begins: Mapping[str, int]) -> dict[str, Sequence[str]]:
-    asked = {"since": max(0, min(begins.values()) - USED_WITHIN_S), "until": max(begins.values())}
+def _sent_through(store: Store, customers: Iterable[str], first_s: int, last_s: int) -> dict[str, Sequence[str]]:
+    """The pools (two, if so many) that customers sent through in the 48 h before the first of some listings, or until
+    the last."""
+    asked = {"since": max(0, first_s - USED_WITHIN_S), "until": last_s}
     return {
         str(customer): pools
         for some in portions(store, sorted(customers))
@@ -215,14 +258,12 @@ def _uses(store: Store, pools: Iterable[str], began_s: int) -> dict[str, dict[st
 
 
 def _good(store: Store, customers: Iterable[str], began_s: int) -> set[str]:
-    """Those of good history; on a platform's first day, of whom nothing bad is known."""
+    """Those of good history."""
     until = (began_s // HOUR_S + 1) * HOUR_S
     asked = {"since": max(0, until - HISTORY_DAYS * DAY_S), "old": max(0, until - DAY_S), "until": until}
-    is_first_day = not any(True for _ in store.rows(HAD_MAIL, {"old": asked["old"]}))
-    wanted: tuple[History, ...] = ("good", "none") if is_first_day else ("good",)
     return {
         str(customer)
         for some in portions(store, sorted(customers))
         for customer, *numbers in store.rows(MAIL, {"customers": some, **asked})
-        if history_of(Mail(*map(int, numbers)), BAD) in wanted
+        if history_of(Mail(*map(int, numbers)), BAD) == "good"
     }

@@ -44,6 +44,12 @@ def sent(
             ground.store.insert("events", {name: [value] for name, value in event.items()})
 
 
+def shared(ground: Ground, addresses: Sequence[str]) -> None:
+    """Others sent through them, too, three weeks ago."""
+    for each in addresses:
+        sent(ground, "former", each, back=(20 * DAY,))
+
+
 def listed(ground: Ground, addresses: Sequence[str], back: int = 10 * MINUTE, zone: str = "zen.example") -> None:
     for each in addresses:
         said(ground, "listed", back, resource=each, zone=zone, weight="critical")
@@ -63,6 +69,7 @@ def test_pool_that_an_abuser_brought_on_a_list_is_the_abusers_matter(ground: Gro
     for each in addresses[:3]:
         sent(ground, "good", each)
     sent(ground, "abuser", addresses[3], BAD, back=(2 * HOUR,))
+    shared(ground, addresses)
     listed(ground, addresses)
     assert "good" not in judged(ground, "abuser", "good")
     found = {each.resource: each for each in stored_causes(ground.store, 0)}
@@ -76,6 +83,7 @@ def test_pool_that_an_abuser_brought_on_a_list_is_the_abusers_matter(ground: Gro
 def test_pool_of_two_addresses_where_nobody_stands_out_is_held_against_the_pool(ground: Ground, *, named: bool) -> None:
     sent(ground, "one", IPV4[0], named=named)
     sent(ground, "two", IPV4[1], named=named)
+    shared(ground, IPV4[:2])
     listed(ground, IPV4[:2])
     assert judged(ground, "one", "two") == set()
     assert [(each.pool, each.attributed, each.top) for each in stored_causes(ground.store, 0)] == [
@@ -90,6 +98,7 @@ def test_one_after_another_while_an_abuser_sends_is_no_own_listing_either(
     """Whatever list names them, and hours apart."""
     sent(ground, "good", IPV4[0])
     sent(ground, "abuser", IPV4[1], BAD, back=(7 * HOUR,))
+    shared(ground, IPV4)
     listed(ground, IPV4[:1], 6 * HOUR, zones[0])
     assert "good" not in judged(ground, "good", "abuser")
     listed(ground, IPV4[1:2], MINUTE, zones[1])
@@ -100,6 +109,7 @@ def test_one_after_another_while_an_abuser_sends_is_no_own_listing_either(
 def test_single_address_of_a_pool_in_which_nobody_is_bad_is_its_users_own(ground: Ground) -> None:
     sent(ground, "alone", IPV4[0])
     sent(ground, "other", IPV4[1])
+    shared(ground, IPV4)
     listed(ground, IPV4[:1])
     assert judged(ground, "alone", "other") == {"alone"}
 
@@ -109,10 +119,35 @@ def test_address_of_a_pool_of_ones_own_beside_one_of_a_shared_pool_is_its_own(gr
     sent(ground, "own", "198.18.1.9", pool="own-pool")
     sent(ground, "good", IPV4[0])
     sent(ground, "abuser", IPV4[1], BAD, back=(2 * HOUR,))
+    shared(ground, IPV4)
     listed(ground, ["198.18.1.9", *IPV4[:2]])
     assert judged(ground, "own", "good", "abuser") - {"abuser"} <= {"own"}
     found = {each.resource: each for each in stored_causes(ground.store, 0)}
     assert found["198.18.1.9"].attributed == "dedicated"
+
+
+@pytest.mark.parametrize("dedicated", [False, True])
+def test_addresses_of_one_customer_each_are_their_own_in_a_pool_of_one_name(ground: Ground, *, dedicated: bool) -> None:
+    """A pool is often named `dedicated`; both are named at once, and both mail well."""
+    sent(ground, "one", IPV4[0])
+    sent(ground, "two", IPV4[1])
+    if not dedicated:
+        shared(ground, IPV4[:2])
+    listed(ground, IPV4[:2])
+    assert judged(ground, "one", "two") == ({"one", "two"} if dedicated else set())
+
+
+@pytest.mark.parametrize(("other_pool", "accuses"), [("shared", set()), ("dedicated", {"good"})])
+def test_who_shares_other_addresses_of_its_only_pool_shares_all_of_it(
+    ground: Ground, other_pool: str, accuses: set[str]
+) -> None:
+    """It used the listed one alone all the time, by chance; unless it is of another pool than those that it shares."""
+    sent(ground, "good", IPV4[0], pool=other_pool, named=True)
+    sent(ground, "good", IPV4[3], back=(DAY, 20 * DAY))
+    sent(ground, "abuser", IPV4[1], BAD, pool=other_pool, named=True)
+    shared(ground, IPV4[3:])
+    listed(ground, IPV4[:2])
+    assert judged(ground, "good", "abuser") - {"abuser"} == accuses
 
 
 @pytest.mark.parametrize(
@@ -130,5 +165,6 @@ def test_accounts_of_an_abuser_do_not_excuse_each_other(
         sent(ground, old, IPV4[3])
     for place, address in enumerate(IPV4[:3]):
         sent(ground, f"abuser{place}", address, counts, back=back)
+    shared(ground, IPV4)
     listed(ground, IPV4[:3])
     assert judged(ground, "old0", "abuser0", "abuser1", "abuser2") == {"abuser0", "abuser1", "abuser2"}
