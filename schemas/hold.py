@@ -1,4 +1,5 @@
-"""Holds: alerts that nobody acts on until an operator has looked, since many customers rose at once."""
+"""Holds: alerts that nobody acts on until an operator has looked: many customers rose at once, or an incident may be
+the cause."""
 
 from collections.abc import Sequence
 from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""The commands `repmon holds ...`: alerts on which nobody acts until somebody has looked, since many rose at once."""
+"""The commands `repmon holds ...`: alerts on which nobody acts until somebody has looked."""
 
 from collections.abc import Callable
 

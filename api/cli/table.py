@@ -168,7 +168,7 @@ SECTIONS: Sections = {
             "repmon incidents list --since 7d",
         ),
         "holds": Subgroup(
-            "Alerts that wait for a decision, as many customers rose at once",
+            "Alerts on which nobody acts until somebody decides",
             {
                 "list": CommandEntry("Show holds", "api.cli.holds:list_holds"),
                 "confirm": CommandEntry("Send held alerts again, as right", "api.cli.holds:confirm"),

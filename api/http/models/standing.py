@@ -93,7 +93,8 @@ class OpenAlert(BaseModel):
     explanation: str = Field(description="What happened, in a sentence.")
     evidence: Evidence = Field(description="Who contributed most, and what was usual before.")
     held_since: datetime | None = Field(
-        description="Since when an operator is to look at it first, as many customers rose at once; else null."
+        description="Since when an operator is to look at it first, as many customers rose at once or an incident is "
+        "suspected; else null."
     )
 
 

@@ -50,7 +50,8 @@ class AlertSummary(BaseModel):
     threshold: float = Field(description="The threshold that it reached or left, a ratio.")
     explanation: str = Field(description="What happened, in a sentence.")
     held_since: datetime | None = Field(
-        description="Since when an operator is to look at it first, as many customers rose at once; else null."
+        description="Since when an operator is to look at it first, as many customers rose at once or an incident is "
+        "suspected; else null."
     )
 
 

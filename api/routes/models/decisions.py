@@ -127,7 +127,8 @@ class HeldCustomer(BaseModel):
 
 
 class Hold(BaseModel):
-    """Alerts that nobody acts on until an operator has looked, since many customers rose at once."""
+    """Alerts that nobody acts on until an operator has looked, since many customers rose at
+    once, or an incident may be the cause."""
 
     id: str = Field(description="Its id.")
     reason: str = Field(description="Why they are held.")
