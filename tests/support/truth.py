@@ -26,6 +26,7 @@ from schemas.settings import Kafka
 from schemas.times import DAY_S, MINUTE_S, epoch_ms, utc_now_ms
 from schemas.topics import MAIL_EVENTS
 from streams.io.store import Store
+from tests.support.client_state import ClientState
 
 #: Whether an event that is sent again counts once. Where it is off, every copy is expected to count.
 DEDUPLICATED = True
@@ -235,8 +236,10 @@ class Sender:
     """
 
     def __init__(self, kafka: Kafka, **options: object) -> None:
+        self._state = ClientState()
         self._producer = Producer(
             {
+                **self._state.options,
                 "bootstrap.servers": kafka.bootstrap,
                 "acks": "all",
                 "enable.idempotence": True,
@@ -286,7 +289,7 @@ class Sender:
         """How far the broker acknowledged, for a test that waited in vain."""
         with self._lock:
             upto = sum(offset + 1 for offset in self._ends.values())
-        return f"acknowledged: {upto:,}, queued: {len(self._producer)}, failed: {self._failures[:3]}"
+        return f"acknowledged: {upto:,}, queued: {len(self._producer)}, failed: {self._failures[:3]}, {self._state}"
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if self.settled is not None:
