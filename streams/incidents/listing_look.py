@@ -28,12 +28,11 @@ from streams.incidents.mass_listing import (
 from streams.io.store import Store, portions
 from streams.listings.causes import find_causes, key_of
 from streams.listings.exposure import EXPOSING, SENT_MAIL
-from streams.listings.good_history import Bad, History, Mail, history_of
+from streams.listings.good_history import BY_CUSTOMER, MAIL_SINCE, Bad, History, Mail, history_of
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval, read_listings
 from streams.listings.left_out import ListingHour, incident_of
 from streams.listings.neighbours import places_of
 from streams.listings.resource_use import customers_of
-from streams.subjects.left_out import NOT_LEFT_OUT
 
 OUTCOME = "listed"
 #: What is usual on a list, and whether a history is good, is seen from so many days.
@@ -69,20 +68,8 @@ GROUP BY value
 """  # noqa: S608 - made of texts of this project only
 DIMENSIONS: Mapping[ResourceKind, Sequence[str]] = {"ip": ("ip",), "domain": ("from", "dkim")}
 
-#: What everybody's mail was like. The inner query has the shape of the hourly projection.
-MAIL = f"""
-SELECT customer, sumIf(finished, hour < toDateTime({{old:UInt32}})), sum(finished), sum(failed), sum(n_delivered),
-    sum(n_complained)
-FROM
-(
-    SELECT customer, value, toStartOfHour(bucket) AS hour, toInt64({finished_sql("sum({})")}) AS finished,
-        sum(hard) + sum(expired) AS failed, sum(delivered) AS n_delivered, sum(complained) AS n_complained
-    FROM counts
-    WHERE dimension = 'provider' AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}}) AND {NOT_LEFT_OUT}
-    GROUP BY customer, value, hour
-)
-GROUP BY customer
-"""  # noqa: S608 - made of texts of this project only
+#: What everybody's mail was like.
+MAIL = MAIL_SINCE + BY_CUSTOMER
 
 #: The From domain of most of a customer's mail.
 FROM_DOMAINS = f"""

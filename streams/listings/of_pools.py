@@ -17,15 +17,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from schemas.counts import finished_sql
 from schemas.policy import NOT_GOOD
 from schemas.times import DAY_S, HOUR_MS, HOUR_S, MINUTE_MS
 from streams.io.store import Store, portions
 from streams.listings.attribution import CustomerUse, attribute
 from streams.listings.exposure import EXPOSING, SENT_MAIL
-from streams.listings.good_history import Bad, Mail, history_of
+from streams.listings.good_history import BY_CUSTOMER, MAIL_SINCE, Bad, Mail, history_of
 from streams.listings.intervals import USED_WITHIN_S, ListingInterval
-from streams.subjects.left_out import NOT_LEFT_OUT
 
 #: Of what may have brought a pool on a list, such a part (a ratio) is of those who are plainly bad.
 STANDS_OUT = 0.5
@@ -85,21 +83,9 @@ GROUP BY value
 HAVING count() > 1
 """  # noqa: S608 - made of texts of this project only
 #: What the mail of customers was like before a listing began.
-MAIL = f"""
-SELECT customer, sumIf(finished, hour < toDateTime({{old:UInt32}})), sum(finished), sum(failed), sum(n_delivered),
-    sum(n_complained)
-FROM
-(
-    SELECT customer, value, toStartOfHour(bucket) AS hour, toInt64({finished_sql("sum({})")}) AS finished,
-        sum(hard) + sum(expired) AS failed, sum(delivered) AS n_delivered, sum(complained) AS n_complained
-    FROM counts
-    WHERE dimension = 'provider' AND customer IN {{customers:Array(String)}}
-        AND toStartOfHour(bucket) >= toDateTime({{since:UInt32}})
-        AND toStartOfHour(bucket) < toDateTime({{until:UInt32}}) AND {NOT_LEFT_OUT}
-    GROUP BY customer, value, hour
-)
-GROUP BY customer
-"""  # noqa: S608 - made of texts of this project only
+MAIL = f"""{MAIL_SINCE}
+        AND customer IN {{customers:Array(String)}} AND toStartOfHour(bucket) < toDateTime({{until:UInt32}})
+{BY_CUSTOMER}"""
 
 
 class AloneListed(NamedTuple):

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from httpx import Response
 
 from schemas.alert import Held
 from streams.alerts.record import store_alerts
@@ -82,13 +83,19 @@ def test_page_of_a_busy_store_is_no_bad_question_and_is_asked_for_again(operator
     assert "data-again" in answer.text
 
 
-def test_form_that_was_refused_leads_back_to_where_it_was_written(operator: ConsoleVisitor) -> None:
-    came_from = f"/console/holds/{HOLD}?skip=0"
-    answer = operator.client.post(
+def release_from(operator: ConsoleVisitor, came_from: str, why: str) -> Response:
+    """The form of a hold, as it was sent from one of our pages."""
+    answer: Response = operator.client.post(
         f"/console/holds/{HOLD}",
-        data={"csrf": operator.csrf(), "decision": "release", "of": "all", "why": ""},
+        data={"csrf": operator.csrf(), "decision": "release", "of": "all", "why": why},
         headers={"referer": f"http://testserver{came_from}"},
     )
+    return answer
+
+
+def test_form_that_was_refused_leads_back_to_where_it_was_written(operator: ConsoleVisitor) -> None:
+    came_from = f"/console/holds/{HOLD}?skip=0"
+    answer = release_from(operator, came_from, why="")
     assert answer.status_code == 422
     assert f'href="{came_from}">Try again' in answer.text
 
@@ -105,11 +112,7 @@ def test_filter_that_cannot_be_used_leads_back_to_where_it_was_chosen(operator: 
 def test_form_that_could_not_be_taken_leads_back_to_where_it_was_written(operator: ConsoleVisitor) -> None:
     came_from = f"/console/holds/{HOLD}?skip=0"
     with patch("api.console.pages.holds.decide_hold", side_effect=StoreBusyError("timeout exceeded")):
-        answer = operator.client.post(
-            f"/console/holds/{HOLD}",
-            data={"csrf": operator.csrf(), "decision": "release", "of": "all", "why": "x"},
-            headers={"referer": f"http://testserver{came_from}"},
-        )
+        answer = release_from(operator, came_from, why="x")
     assert answer.status_code == 503
     assert f'href="{came_from}"' in answer.text
     assert "data-again" not in answer.text
